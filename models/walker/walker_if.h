@@ -1,0 +1,107 @@
+// The interface of a page-table walker: what it is asked and what it answers.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <tlm>
+#include <vector>
+
+#include "base/types.h"
+#include "models/formats/vtd_faults.h"
+#include "tlm/attribution.h"
+
+namespace svasim {
+
+struct PageTableFormat;
+
+// One page walk. Everything the walker needs is in the request: it holds no context, no PASID
+// table and no cache, so one walker can serve several IOMMUs.
+struct WalkRequest {
+  const PageTableFormat* format = nullptr;  // of the stage walked
+  // Where to start: `level` counts from 1 (the table of 4-KiB entries) up; the top level of the
+  // format unless a paging-structure cache knew a lower table. `table` is the physical address of
+  // the table of that level. The rights of the entries skipped are in `read`/`write`/`user`.
+  unsigned level = 0;
+  Addr table = 0;
+  bool upper_read = true;
+  bool upper_write = true;
+  bool upper_user = true;
+
+  Addr iova = 0;
+  bool is_write = false;       // the access writes (or is a translation request without NW)
+  bool is_read = true;
+  bool privileged = false;     // PR=1 and SRE=1: U/S does not bind
+  bool write_protect = false;  // WPE: R/W binds privileged writes too
+  bool need_access = true;     // false: report rights without faulting on them (translation requests)
+  bool update_ad = false;      // A/D bits are to be set (first stage always, second stage with SSADE)
+  bool extended_access = false;  // EAFE: set EA with A
+  bool snooped = true;         // PWSNP / coherent walk; a needed A/D update without it is a fault
+  std::uint8_t host_address_width = 46;  // HAW: higher address bits in an entry are reserved
+  std::uint64_t id = 0;        // unique per requester and deterministic; orders equal-time work
+};
+
+// The answer. Fault codes are those of the walk (first or second stage, by format); which answer a
+// device gets is the IOMMU's business.
+struct WalkResult {
+  FaultReason fault = FaultReason::kNone;
+  Addr page = 0;                // physical address of the page, aligned to its size
+  std::uint8_t page_shift = 0;  // 12, 21, 30 (39 and 48 where a format allows)
+  // Effective rights over all levels.
+  bool read = false;
+  bool write = false;
+  bool user = false;
+  bool dirty = false;     // D of the leaf after the walk (true when the format keeps none)
+  bool global = false;
+  bool non_leaf_snoop = false;
+  bool snoop = false;     // SNP of a second-stage leaf
+  std::uint8_t fault_level = 0;  // level whose entry faulted
+  std::uint8_t reads = 0;        // memory reads done
+  std::uint8_t updates = 0;      // atomic A/D updates done
+
+  // Tables visited, for paging-structure caches: step i is the entry that points to the table of
+  // level `level`, with the rights accumulated down to and including that entry.
+  struct Step {
+    Addr table = 0;
+    std::uint8_t level = 0;
+    bool read = false;
+    bool write = false;
+    bool user = false;
+  };
+  std::uint8_t steps = 0;
+  std::array<Step, 4> step{};
+};
+
+// Carries a walk over a WalkProtocol socket. The payload's own data attributes are unused. The
+// sender charges everything up to the send; the walker charges kWalkWait, kWalkLogic, kWalkRead.
+class WalkExtension : public tlm::tlm_extension<WalkExtension> {
+ public:
+  WalkRequest request;
+  WalkResult result;
+  Attribution attribution;
+  std::uint32_t slot = 0;  // the requester's own book-keeping
+
+  tlm::tlm_extension_base* clone() const override { return new WalkExtension(*this); }
+  void copy_from(const tlm::tlm_extension_base& other) override {
+    *this = static_cast<const WalkExtension&>(other);
+  }
+};
+
+// Protocol of walk sockets: BEGIN_REQ forward with positive delay, answered TLM_ACCEPTED;
+// BEGIN_RESP backward with positive delay, answered TLM_COMPLETED. A requester may have any number
+// of walks outstanding; the walker queues what its slots do not hold. b_transport walks at once.
+struct WalkProtocol {
+  using tlm_payload_type = tlm::tlm_generic_payload;
+  using tlm_phase_type = tlm::tlm_phase;
+};
+
+// A payload for walks; the requester owns it and reuses it for one walk after another.
+class WalkTransaction : public tlm::tlm_generic_payload {
+ public:
+  WalkTransaction() { set_extension(&walk); }
+  ~WalkTransaction() override { clear_extension(&walk); }
+  WalkTransaction(const WalkTransaction&) = delete;
+  WalkTransaction& operator=(const WalkTransaction&) = delete;
+  WalkExtension walk;
+};
+
+}  // namespace svasim

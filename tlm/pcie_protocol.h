@@ -1,0 +1,128 @@
+// What a PCIe request means beyond a plain TLM payload: the extension and the protocol type.
+#pragma once
+
+#include <cstdint>
+#include <tlm>
+
+#include "base/types.h"
+#include "models/formats/vtd_faults.h"
+#include "tlm/attribution.h"
+
+namespace svasim {
+
+// The AT field of a memory TLP. SPEC: [ATS 1]
+enum class AddressType : std::uint8_t { kUntranslated = 0, kTranslationRequest = 1, kTranslated = 2 };
+
+enum class TlpKind : std::uint8_t {
+  kMemRead,
+  kMemWrite,
+  kTranslationRequest,
+  kPageRequest,           // message, device to root complex
+  kInvalidateRequest,     // message, root complex to device
+  kInvalidateCompletion,  // message, device to root complex
+  kPrgResponse,           // message, root complex to device
+};
+
+inline bool is_posted(TlpKind kind) { return kind != TlpKind::kMemRead && kind != TlpKind::kTranslationRequest; }
+
+// SPEC: [PCIE 2.2.9]; CRS does not occur for the requests modelled here.
+enum class CompletionStatus : std::uint8_t { kSuccess, kUnsupportedRequest, kCompleterAbort };
+
+// A translation as the translation agent answered or used it.
+struct Translation {
+  Addr address = 0;              // physical address of the page (not of the access)
+  std::uint8_t page_shift = 0;   // 12, 21 or 30; 0: none
+  bool read = false;
+  bool write = false;
+  bool execute = false;
+  bool privileged = false;       // the rights are those of privileged accesses
+  bool global = false;
+  bool untranslated_only = false;  // U of the completion entry
+  bool non_snooped = false;        // N of the completion entry
+  bool hit = false;                // answered from the IOTLB
+};
+
+// Fields of every request on a PCIe socket. The sender of the request writes the request fields;
+// the completer writes the outcome before BEGIN_RESP; each hop charges its time to `attribution`.
+//
+// | field                  | written by         | default      | meaning                                     |
+// |------------------------|--------------------|--------------|---------------------------------------------|
+// | kind, at               | requester          | read, untr.  | what the TLP is                             |
+// | requester              | requester          | 00:00.0      | PCIe Requester ID                           |
+// | has_pasid, pasid       | requester          | none         | PASID prefix                                |
+// | privileged, execute    | requester          | false        | prefix bits PMR and EXR                     |
+// | no_write               | requester          | false        | NW of a translation request                 |
+// | id                     | requester          | 0            | number unique and deterministic per device  |
+// | iova                   | requester          | 0            | address as requested; the payload's address |
+// |                        |                    |              | becomes the translated one behind the IOMMU |
+// | body, prg_index, ...   | message sender     | 0            | message contents                            |
+// | status, translation,   | completer          | success,none | outcome                                     |
+// | fault                  |                    |              |                                             |
+// | attribution            | every hop          | empty        | where the time went                         |
+// | slot                   | the IOMMU          | 0            | its own book-keeping while it holds it      |
+class PcieExtension : public tlm::tlm_extension<PcieExtension> {
+ public:
+  TlpKind kind = TlpKind::kMemRead;
+  AddressType at = AddressType::kUntranslated;
+  RequesterId requester;
+  bool has_pasid = false;
+  bool privileged = false;
+  bool execute = false;
+  bool no_write = false;
+  Pasid pasid;
+  std::uint64_t id = 0;
+  Addr iova = 0;
+
+  // Messages. SPEC: [ATS 4], [PRI 6, 7]
+  std::uint64_t body = 0;         // invalidate or page request: the 64-bit body, see ats_messages.h
+  std::uint32_t itag_vector = 0;  // invalidate completion
+  std::uint8_t itag = 0;          // invalidate request
+  std::uint8_t completion_count = 1;  // CC of an invalidate completion
+  std::uint16_t prg_index = 0;    // PRG response
+  std::uint8_t response_code = 0;  // PRG response
+
+  CompletionStatus status = CompletionStatus::kSuccess;
+  Translation translation;
+  FaultReason fault = FaultReason::kNone;
+
+  Attribution attribution;
+  std::uint32_t slot = 0;
+
+  tlm::tlm_extension_base* clone() const override { return new PcieExtension(*this); }
+  void copy_from(const tlm::tlm_extension_base& other) override {
+    *this = static_cast<const PcieExtension&>(other);
+  }
+
+  // Back to defaults for reuse; the attribution restarts at `now`.
+  void reset(Ps now);
+};
+
+// Ignorable hint for fair and deterministic order in shared targets: who sent this, and a number
+// that is unique per sender. A target that does not know it falls back to the order of calls.
+class SourceTag : public tlm::tlm_extension<SourceTag> {
+ public:
+  static constexpr unsigned kMaxHops = 4;
+  std::uint64_t key = 0;   // unique per sender, deterministic
+  std::uint16_t rank = 0;  // sender's rank at the shared target, written by the bus
+  std::uint8_t hops = 0;   // way back through interconnects
+  std::uint8_t port[kMaxHops] = {};
+
+  tlm::tlm_extension_base* clone() const override { return new SourceTag(*this); }
+  void copy_from(const tlm::tlm_extension_base& other) override { *this = static_cast<const SourceTag&>(other); }
+};
+
+// Protocol of PCIe sockets. A component that does not know PcieExtension would change the meaning
+// of a request by ignoring it, so it cannot be bound: the traits type differs.
+//
+// Phases: BEGIN_REQ forward with a delay of at least 1 ps (the receiver answers TLM_ACCEPTED and
+// queues); END_REQ backward when the receiver has taken the request out of its input buffer, which
+// returns the flow-control credit; BEGIN_RESP backward with the outcome, answered TLM_COMPLETED.
+// Unlike in the base protocol, several requests may be between BEGIN_REQ and END_REQ, as many as
+// the receiver advertised credits. Posted requests get a BEGIN_RESP too: it costs nothing on the
+// link and tells the sender that the payload is free.
+struct PcieProtocol {
+  using tlm_payload_type = tlm::tlm_generic_payload;
+  using tlm_phase_type = tlm::tlm_phase;
+};
+
+}  // namespace svasim
