@@ -1,0 +1,48 @@
+// Replacement policies for any set-associative table.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/rng.h"
+
+namespace svasim {
+
+// Contract: the table calls fill() when it puts an entry in a way, touch() on a hit, invalidate()
+// when it drops one, and victim() only when every way of the set is valid. victim() must not
+// change state: the fill() that follows does. Sets and ways are fixed at construction.
+class ReplacementPolicy {
+ public:
+  virtual ~ReplacementPolicy() = default;
+  virtual void touch(unsigned set, unsigned way) = 0;
+  virtual void fill(unsigned set, unsigned way) = 0;
+  virtual void invalidate(unsigned set, unsigned way) = 0;
+  virtual unsigned victim(unsigned set) const = 0;
+};
+
+struct ReplacementShape {
+  unsigned sets = 1;
+  unsigned ways = 1;
+};
+
+// One row of the table of policies: add a policy by adding its file and its row.
+struct ReplacementEntry {
+  const char* name;
+  const char* description;
+  std::unique_ptr<ReplacementPolicy> (*make)(ReplacementShape shape, RngStream& rng);
+};
+
+// All policies, in the order in which they are listed.
+const std::vector<ReplacementEntry>& replacement_table();
+
+// Names for a parameter's choices.
+std::vector<std::string> replacement_names();
+
+// Throws InternalError for a name that is not in the table: parameters check it before. `rng` must
+// outlive the policy.
+std::unique_ptr<ReplacementPolicy> make_replacement(std::string_view name, ReplacementShape shape, RngStream& rng);
+
+}  // namespace svasim

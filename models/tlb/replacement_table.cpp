@@ -1,0 +1,46 @@
+#include "base/check.h"
+#include "models/tlb/fifo.h"
+#include "models/tlb/lru.h"
+#include "models/tlb/random.h"
+#include "models/tlb/replacement.h"
+#include "models/tlb/tree_plru.h"
+
+namespace svasim {
+
+namespace {
+
+template <typename Policy>
+std::unique_ptr<ReplacementPolicy> make(ReplacementShape shape, RngStream& rng) {
+  return std::make_unique<Policy>(shape, rng);
+}
+
+}  // namespace
+
+const std::vector<ReplacementEntry>& replacement_table() {
+  static const std::vector<ReplacementEntry> table = {
+      {"lru", "Evicts the way used longest ago.", make<Lru>},
+      {"plru", "Tree pseudo-LRU: one bit per node of a binary tree over the ways.", make<TreePlru>},
+      {"fifo", "Evicts the way filled longest ago.", make<Fifo>},
+      {"random", "Evicts a way drawn from the run's random stream.", make<RandomReplacement>},
+  };
+  return table;
+}
+
+std::vector<std::string> replacement_names() {
+  std::vector<std::string> names;
+  for (const ReplacementEntry& entry : replacement_table()) {
+    names.emplace_back(entry.name);
+  }
+  return names;
+}
+
+std::unique_ptr<ReplacementPolicy> make_replacement(std::string_view name, ReplacementShape shape, RngStream& rng) {
+  for (const ReplacementEntry& entry : replacement_table()) {
+    if (name == entry.name) {
+      return entry.make(shape, rng);
+    }
+  }
+  throw InternalError("no replacement policy named " + std::string(name));
+}
+
+}  // namespace svasim

@@ -1,0 +1,179 @@
+// A set-associative cache of translations, or of anything found by (address space, page).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "base/bits.h"
+#include "base/check.h"
+#include "base/types.h"
+#include "models/tlb/replacement.h"
+#include "models/tlb/tlb_params.h"
+#include "models/tlb/tlb_stats.h"
+
+namespace svasim {
+
+// Entries of several page sizes share one array; a look-up probes each size that is present.
+// `space` names the address space as its user packs it (domain, PASID, stage, ...): entries of two
+// spaces never answer for each other. Data is what the user keeps per entry; it is copied.
+//
+// No call allocates. A pointer to an entry's data is valid until the next fill or invalidate.
+template <typename Data>
+class Tlb {
+ public:
+  // Largest page shift plus one: 57-bit address spaces have leaves of up to 2^48 bytes.
+  static constexpr unsigned kShifts = 64;
+
+  Tlb(const TlbParams& params, std::uint64_t seed, std::string_view name)
+      : enabled_(params.enable),
+        ways_(params.ways == 0 ? params.entries : params.ways),
+        sets_(params.entries / ways_),
+        rng_(seed, name),
+        policy_(make_replacement(params.policy, ReplacementShape{sets_, ways_}, rng_)),
+        keys_(params.entries, 0),
+        spaces_(params.entries, 0),
+        data_(params.entries) {
+    SVASIM_CHECK(is_power_of_two(sets_), "the number of sets is a power of two");
+  }
+
+  Tlb(const Tlb&) = delete;
+  Tlb& operator=(const Tlb&) = delete;
+
+  // The entry that translates `address` in `space`, or nullptr. Counts a hit or a miss.
+  Data* lookup(std::uint64_t space, Addr address) {
+    const std::size_t index = find(space, address);
+    if (index == kNone) {
+      stats_.misses.add();
+      return nullptr;
+    }
+    stats_.hits.add();
+    policy_->touch(static_cast<unsigned>(index / ways_), static_cast<unsigned>(index % ways_));
+    return &data_[index];
+  }
+
+  // As lookup, but changes no replacement state and counts nothing.
+  const Data* peek(std::uint64_t space, Addr address) const {
+    const std::size_t index = find(space, address);
+    return index == kNone ? nullptr : &data_[index];
+  }
+
+  // Enters a translation of the page of size 2^shift that holds `address`; replaces an entry of
+  // the same page and space. Does nothing when the cache is disabled.
+  void fill(std::uint64_t space, Addr address, unsigned shift, const Data& data) {
+    if (!enabled_) {
+      return;
+    }
+    const std::uint64_t key = key_of(address, shift);
+    const unsigned set = set_of(address, shift);
+    const std::size_t first = std::size_t{set} * ways_;
+    unsigned way = ways_;
+    for (unsigned i = 0; i < ways_; ++i) {
+      if (keys_[first + i] == key && spaces_[first + i] == space) {
+        way = i;
+        break;
+      }
+      if (keys_[first + i] == 0 && way == ways_) {
+        way = i;
+      }
+    }
+    if (way == ways_) {
+      way = policy_->victim(set);
+      stats_.evictions.add();
+      drop_count(keys_[first + way]);
+    } else if (keys_[first + way] != 0) {
+      drop_count(keys_[first + way]);
+    }
+    keys_[first + way] = key;
+    spaces_[first + way] = space;
+    data_[first + way] = data;
+    add_count(shift);
+    policy_->fill(set, way);
+    stats_.fills.add();
+  }
+
+  // Drops every entry for which match(space, first address, page shift, data) holds; returns how
+  // many.
+  template <typename Match>
+  unsigned invalidate_if(Match match) {
+    unsigned dropped = 0;
+    if (valid_ == 0) {
+      return 0;
+    }
+    for (std::size_t i = 0; i < keys_.size(); ++i) {
+      const std::uint64_t key = keys_[i];
+      if (key != 0 && match(spaces_[i], key & ~kShiftMask, static_cast<unsigned>(key & kShiftMask), data_[i])) {
+        drop_count(key);
+        keys_[i] = 0;
+        policy_->invalidate(static_cast<unsigned>(i / ways_), static_cast<unsigned>(i % ways_));
+        ++dropped;
+      }
+    }
+    stats_.invalidations.add(dropped);
+    return dropped;
+  }
+
+  unsigned invalidate_all() {
+    return invalidate_if([](std::uint64_t, Addr, unsigned, const Data&) { return true; });
+  }
+
+  unsigned valid_entries() const { return valid_; }
+  unsigned sets() const { return sets_; }
+  unsigned ways() const { return ways_; }
+  TlbStats& stats() { return stats_; }
+  const TlbStats& stats() const { return stats_; }
+
+ private:
+  static constexpr std::size_t kNone = ~std::size_t{0};
+  static constexpr std::uint64_t kShiftMask = 63;
+
+  // First address of the page with its shift in the low bits; 0 is no key, as no page has shift 0.
+  static std::uint64_t key_of(Addr address, unsigned shift) { return ((address >> shift) << shift) | shift; }
+  unsigned set_of(Addr address, unsigned shift) const {
+    return static_cast<unsigned>(address >> shift) & (sets_ - 1);
+  }
+
+  std::size_t find(std::uint64_t space, Addr address) const {
+    for (std::uint64_t left = shifts_present_; left != 0; left &= left - 1) {
+      const auto shift = static_cast<unsigned>(__builtin_ctzll(left));
+      const std::uint64_t key = key_of(address, shift);
+      const std::size_t first = std::size_t{set_of(address, shift)} * ways_;
+      for (std::size_t i = first; i < first + ways_; ++i) {
+        if (keys_[i] == key && spaces_[i] == space) {
+          return i;
+        }
+      }
+    }
+    return kNone;
+  }
+
+  void add_count(unsigned shift) {
+    ++valid_;
+    ++count_[shift];
+    shifts_present_ |= std::uint64_t{1} << shift;
+  }
+  void drop_count(std::uint64_t key) {
+    const auto shift = static_cast<unsigned>(key & kShiftMask);
+    --valid_;
+    if (--count_[shift] == 0) {
+      shifts_present_ &= ~(std::uint64_t{1} << shift);
+    }
+  }
+
+  bool enabled_;
+  unsigned ways_;
+  unsigned sets_;
+  RngStream rng_;
+  std::unique_ptr<ReplacementPolicy> policy_;
+  std::vector<std::uint64_t> keys_;
+  std::vector<std::uint64_t> spaces_;
+  std::vector<Data> data_;
+  std::array<unsigned, kShifts> count_{};
+  std::uint64_t shifts_present_ = 0;
+  unsigned valid_ = 0;
+  TlbStats stats_;
+};
+
+}  // namespace svasim

@@ -1,0 +1,23 @@
+#include "models/tlb/tlb_stats.h"
+
+namespace svasim {
+
+void TlbStats::describe(StatRegistry& registry, const std::string& prefix) const {
+  const auto count = [&](const char* name, const Counter& counter, const char* text) {
+    registry.counter(prefix + "." + name, &counter, StatUnit::kCount, StatKind::kTiming, text);
+  };
+  count("hits", hits, "Look-ups that found an entry.");
+  count("misses", misses, "Look-ups that found none.");
+  count("fills", fills, "Entries written.");
+  count("evictions", evictions, "Valid entries replaced by a fill.");
+  count("invalidations", invalidations, "Entries dropped by an invalidation.");
+  registry.formula(
+      prefix + ".hit_rate",
+      [this] {
+        const double all = static_cast<double>(hits.value + misses.value);
+        return all == 0 ? 0 : static_cast<double>(hits.value) / all;
+      },
+      StatUnit::kRatio, StatKind::kTiming, "Hits per look-up.");
+}
+
+}  // namespace svasim

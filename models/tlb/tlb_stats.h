@@ -1,0 +1,20 @@
+// Statistics of a set-associative cache.
+#pragma once
+
+#include <string>
+
+#include "base/stats.h"
+
+namespace svasim {
+
+struct TlbStats {
+  Counter hits;
+  Counter misses;
+  Counter fills;
+  Counter evictions;
+  Counter invalidations;
+
+  void describe(StatRegistry& registry, const std::string& prefix) const;
+};
+
+}  // namespace svasim
