@@ -116,7 +116,8 @@ class SourceTag : public tlm::tlm_extension<SourceTag> {
 //
 // Phases: BEGIN_REQ forward with a delay of at least 1 ps (the receiver answers TLM_ACCEPTED and
 // queues); END_REQ backward when the receiver has taken the request out of its input buffer, which
-// returns the flow-control credit; BEGIN_RESP backward with the outcome, answered TLM_COMPLETED.
+// returns the flow-control credit (a receiver that never runs out of room may leave it out:
+// BEGIN_RESP implies it); BEGIN_RESP backward with the outcome, answered TLM_COMPLETED.
 // Unlike in the base protocol, several requests may be between BEGIN_REQ and END_REQ, as many as
 // the receiver advertised credits. Posted requests get a BEGIN_RESP too: it costs nothing on the
 // link and tells the sender that the payload is free.

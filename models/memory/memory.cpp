@@ -1,0 +1,133 @@
+#include "models/memory/memory.h"
+
+#include <fmt/format.h>
+
+#include "base/check.h"
+#include "tlm/compare_swap.h"
+#include "tlm/pcie_protocol.h"
+
+namespace svasim {
+
+Memory::Memory(sc_core::sc_module_name name, const MemoryParams& params, SimContext& context)
+    : sc_core::sc_module(name),
+      params_(params),
+      socket_("socket", *this, 0),
+      wake_("wake"),
+      contents_(params.size),
+      transfer_(params.bandwidth),
+      interleave_shift_(static_cast<unsigned>(__builtin_ctzll(params.interleave))),
+      channels_(params.channels, SerialChannel<tlm::tlm_generic_payload*>(params.latency)) {
+  SC_HAS_PROCESS(Memory);
+  SC_METHOD(run);
+  sensitive << wake_.event();
+  dont_initialize();
+  stats_.describe(context.stats, this->name());
+}
+
+tlm::tlm_sync_enum Memory::nb_transport_fw(unsigned /*port*/, tlm::tlm_generic_payload& payload,
+                                           tlm::tlm_phase& phase, sc_core::sc_time& delay) {
+  if (phase == tlm::END_RESP) {
+    return tlm::TLM_COMPLETED;
+  }
+  SVASIM_CHECK(phase == tlm::BEGIN_REQ, "illegal phase at a memory");
+  // WHY no reference is taken: the initiator holds one until it has the answer.
+  const auto* tag = payload.get_extension<SourceTag>();
+  const std::uint64_t key =
+      tag != nullptr ? (std::uint64_t{tag->rank} << 48U) | (tag->key & 0xFFFF'FFFF'FFFFULL) : untagged_++;
+  const Ps arrival = now_ps() + delay.value();
+  wake_.arm(channel_of(payload.get_address()).push(arrival, key, transfer_(payload.get_data_length()), &payload));
+  phase = tlm::END_REQ;
+  return tlm::TLM_UPDATED;
+}
+
+void Memory::run() {
+  wake_.fired();
+  const Ps now = now_ps();
+  for (auto& channel : channels_) {
+    channel.run(now, [this](tlm::tlm_generic_payload* payload, Ps wait) {
+      stats_.wait.record(wait);
+      access(*payload);
+      tlm::tlm_phase phase = tlm::BEGIN_RESP;
+      sc_core::sc_time delay = sc_core::SC_ZERO_TIME;
+      socket_->nb_transport_bw(*payload, phase, delay);
+    });
+  }
+  for (const auto& channel : channels_) {
+    wake_.arm(channel.next());
+  }
+}
+
+void Memory::b_transport(unsigned /*port*/, tlm::tlm_generic_payload& payload, sc_core::sc_time& delay) {
+  delay += to_sc(transfer_(payload.get_data_length()) + params_.latency);
+  access(payload);
+}
+
+unsigned Memory::transport_dbg(unsigned /*port*/, tlm::tlm_generic_payload& payload) {
+  const Addr offset = payload.get_address() - params_.base;
+  const unsigned length = payload.get_data_length();
+  if (!contents_.contains(offset, length)) {
+    return 0;
+  }
+  if (payload.is_write()) {
+    contents_.write(offset, payload.get_data_ptr(), length);
+  } else {
+    contents_.read(offset, payload.get_data_ptr(), length);
+  }
+  return length;
+}
+
+void Memory::access(tlm::tlm_generic_payload& payload) {
+  const Addr offset = payload.get_address() - params_.base;
+  const unsigned length = payload.get_data_length();
+  if (!contents_.contains(offset, length)) {
+    stats_.errors.add();
+    payload.set_response_status(tlm::TLM_ADDRESS_ERROR_RESPONSE);
+    return;
+  }
+  if (payload.is_read()) {
+    contents_.read(offset, payload.get_data_ptr(), length);
+    stats_.reads.add();
+    stats_.bytes_read.add(length);
+  } else if (payload.is_write()) {
+    if (payload.get_byte_enable_ptr() != nullptr) {
+      payload.set_response_status(tlm::TLM_BYTE_ENABLE_ERROR_RESPONSE);
+      return;
+    }
+    if (payload.get_extension<CompareSwap>() != nullptr) {
+      compare_swap(payload, offset);
+    } else {
+      contents_.write(offset, payload.get_data_ptr(), length);
+    }
+    stats_.writes.add();
+    stats_.bytes_written.add(length);
+  }
+  payload.set_response_status(tlm::TLM_OK_RESPONSE);
+}
+
+void Memory::compare_swap(tlm::tlm_generic_payload& payload, Addr offset) {
+  auto* swap = payload.get_extension<CompareSwap>();
+  SVASIM_CHECK(payload.get_data_length() == 8, "an atomic update is 8 bytes");
+  swap->seen = contents_.read64(offset);
+  if (swap->swapped()) {
+    contents_.write(offset, payload.get_data_ptr(), 8);
+  }
+}
+
+std::uint64_t Memory::in_flight() const {
+  std::uint64_t sum = 0;
+  for (const auto& channel : channels_) {
+    sum += channel.size();
+  }
+  return sum;
+}
+
+void Memory::dump_in_flight(std::ostream& out) const {
+  for (const auto& channel : channels_) {
+    channel.for_each([&](tlm::tlm_generic_payload* payload, Ps due) {
+      out << fmt::format("{}: {} of {} B at {:#x}, due at {} ps\n", name(), payload->is_read() ? "read" : "write",
+                         payload->get_data_length(), payload->get_address(), due);
+    });
+  }
+}
+
+}  // namespace svasim

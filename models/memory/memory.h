@@ -1,0 +1,62 @@
+// Main memory behind the memory bus.
+#pragma once
+
+#include <memory>
+#include <systemc>
+#include <vector>
+
+#include "models/memory/memory_params.h"
+#include "models/memory/memory_stats.h"
+#include "models/memory/sparse_memory.h"
+#include "tlm/context.h"
+#include "tlm/inspect.h"
+#include "tlm/serial_channel.h"
+#include "tlm/sockets.h"
+#include "tlm/transfer_time.h"
+#include "tlm/wake.h"
+
+namespace svasim {
+
+// Base-protocol target. Accesses queue for their channel in the order (arrival, rank of the
+// sender, sender's key); data is read or written when the answer leaves. An access that is not
+// wholly inside the memory is answered TLM_ADDRESS_ERROR_RESPONSE.
+class Memory : public sc_core::sc_module, public Inspectable, private FwReceiver {
+ public:
+  Memory(sc_core::sc_module_name name, const MemoryParams& params, SimContext& context);
+
+  TargetSocket<>& socket() { return socket_; }
+  const MemoryParams& params() const { return params_; }
+
+  // The contents, for loading images and for checks; addresses count from the memory's base.
+  SparseMemory& contents() { return contents_; }
+  const MemoryStats& stats() const { return stats_; }
+  const Wake& wake() const { return wake_; }
+
+  std::uint64_t in_flight() const override;
+  void dump_in_flight(std::ostream& out) const override;
+
+ private:
+  tlm::tlm_sync_enum nb_transport_fw(unsigned port, tlm::tlm_generic_payload& payload, tlm::tlm_phase& phase,
+                                     sc_core::sc_time& delay) override;
+  void b_transport(unsigned port, tlm::tlm_generic_payload& payload, sc_core::sc_time& delay) override;
+  unsigned transport_dbg(unsigned port, tlm::tlm_generic_payload& payload) override;
+
+  void run();
+  void access(tlm::tlm_generic_payload& payload);
+  void compare_swap(tlm::tlm_generic_payload& payload, Addr offset);
+  SerialChannel<tlm::tlm_generic_payload*>& channel_of(Addr address) {
+    return channels_[(address >> interleave_shift_) & (channels_.size() - 1)];
+  }
+
+  MemoryParams params_;
+  TargetSocket<> socket_;
+  Wake wake_;
+  SparseMemory contents_;
+  TransferTime transfer_;
+  unsigned interleave_shift_;
+  std::vector<SerialChannel<tlm::tlm_generic_payload*>> channels_;
+  std::uint64_t untagged_ = 0;
+  MemoryStats stats_;
+};
+
+}  // namespace svasim

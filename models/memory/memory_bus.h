@@ -1,0 +1,55 @@
+// The bus between initiators of physical addresses and what answers them.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <systemc>
+#include <unordered_map>
+#include <vector>
+
+#include "models/memory/memory_params.h"
+#include "tlm/context.h"
+#include "tlm/sockets.h"
+
+namespace svasim {
+
+// Routes by address and adds its latency in each direction; never waits and never wakes. A request
+// to an address nobody claimed is answered TLM_ADDRESS_ERROR_RESPONSE. Initiators are ranked in the
+// order of add_initiator: targets serve equal-time requests in that order.
+class MemoryBus : public sc_core::sc_module, private FwReceiver, private BwReceiver {
+ public:
+  MemoryBus(sc_core::sc_module_name name, const MemoryBusParams& params, SimContext& context);
+
+  // Before elaboration only.
+  TargetSocket<>& add_initiator();
+  // `size` bytes from `base`; ranges must not overlap (InternalError).
+  InitiatorSocket<>& add_target(const std::string& what, Addr base, std::uint64_t size);
+
+ private:
+  struct Range {
+    Addr base;
+    Addr last;
+    std::string what;
+  };
+
+  tlm::tlm_sync_enum nb_transport_fw(unsigned port, tlm::tlm_generic_payload& payload, tlm::tlm_phase& phase,
+                                     sc_core::sc_time& delay) override;
+  void b_transport(unsigned port, tlm::tlm_generic_payload& payload, sc_core::sc_time& delay) override;
+  unsigned transport_dbg(unsigned port, tlm::tlm_generic_payload& payload) override;
+  tlm::tlm_sync_enum nb_transport_bw(unsigned port, tlm::tlm_generic_payload& payload, tlm::tlm_phase& phase,
+                                     sc_core::sc_time& delay) override;
+
+  // Index of the target that claims the whole access, or the number of targets.
+  std::size_t route(const tlm::tlm_generic_payload& payload) const;
+  void remember(unsigned port, tlm::tlm_generic_payload& payload);
+  unsigned recall(tlm::tlm_generic_payload& payload);
+
+  sc_core::sc_time latency_;
+  std::vector<std::unique_ptr<TargetSocket<>>> initiators_;
+  std::vector<std::unique_ptr<InitiatorSocket<>>> targets_;
+  std::vector<Range> ranges_;
+  // Way back of payloads that have no SourceTag, which only foreign initiators send.
+  std::unordered_map<const tlm::tlm_generic_payload*, unsigned> untagged_;
+};
+
+}  // namespace svasim
