@@ -24,6 +24,8 @@ endfunction()
 add_library(svasim_warnings INTERFACE)
 target_compile_options(svasim_warnings INTERFACE
   -Wall -Wextra -Wshadow -Wconversion -Wimplicit-fallthrough -Werror)
+# WHY: g++ 12 reports it falsely for nlohmann::json's destructor when optimising.
+target_compile_options(svasim_warnings INTERFACE -Wno-maybe-uninitialized)
 
 if(SVASIM_SANITIZE)
   string(REPLACE "," ";" sanitizers "${SVASIM_SANITIZE}")

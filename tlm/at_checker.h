@@ -31,16 +31,16 @@ class AtChecker : public sc_core::sc_module, public ProtocolChecker, private FwR
   std::uint64_t observed() const override { return rules_.observed(); }
 
  private:
-  tlm::tlm_sync_enum nb_transport_fw(unsigned /*port*/, tlm::tlm_generic_payload& payload, tlm::tlm_phase& phase,
-                                     sc_core::sc_time& delay) override {
+  tlm::tlm_sync_enum nb_transport_fw(unsigned /*port*/, tlm::tlm_generic_payload& payload,
+                                     tlm::tlm_phase& phase, sc_core::sc_time& delay) override {
     const tlm::tlm_phase sent = phase;
     rules_.forward_call(payload, phase, now_ps() + delay.value(), now_ps());
     const tlm::tlm_sync_enum status = initiator->nb_transport_fw(payload, phase, delay);
     rules_.forward_return(payload, sent, status, phase, now_ps() + delay.value());
     return status;
   }
-  tlm::tlm_sync_enum nb_transport_bw(unsigned /*port*/, tlm::tlm_generic_payload& payload, tlm::tlm_phase& phase,
-                                     sc_core::sc_time& delay) override {
+  tlm::tlm_sync_enum nb_transport_bw(unsigned /*port*/, tlm::tlm_generic_payload& payload,
+                                     tlm::tlm_phase& phase, sc_core::sc_time& delay) override {
     const tlm::tlm_phase sent = phase;
     rules_.backward_call(payload, phase, now_ps() + delay.value(), now_ps());
     const tlm::tlm_sync_enum status = target->nb_transport_bw(payload, phase, delay);

@@ -50,10 +50,10 @@ AtRules::Attributes AtRules::attributes_of(const tlm::tlm_generic_payload& paylo
     if (pcie != nullptr) {
       a.has_extension = true;
       a.fields[0] = (std::uint64_t{pcie->requester.value()} << 48U) |
-                    (static_cast<std::uint64_t>(pcie->kind) << 40U) | (static_cast<std::uint64_t>(pcie->at) << 32U) |
-                    (std::uint64_t{pcie->has_pasid} << 31U) | (std::uint64_t{pcie->privileged} << 30U) |
-                    (std::uint64_t{pcie->execute} << 29U) | (std::uint64_t{pcie->no_write} << 28U) |
-                    pcie->pasid.value();
+                    (static_cast<std::uint64_t>(pcie->kind) << 40U) |
+                    (static_cast<std::uint64_t>(pcie->at) << 32U) | (std::uint64_t{pcie->has_pasid} << 31U) |
+                    (std::uint64_t{pcie->privileged} << 30U) | (std::uint64_t{pcie->execute} << 29U) |
+                    (std::uint64_t{pcie->no_write} << 28U) | pcie->pasid.value();
       a.fields[1] = pcie->id;
       a.fields[2] = pcie->iova;
       a.fields[3] = pcie->body;
@@ -76,7 +76,8 @@ std::string AtRules::describe(const Attributes& a) const {
   if (a.has_extension) {
     std::snprintf(text, sizeof text, ", requester %s, kind %u, id %llu",
                   to_string(RequesterId(static_cast<std::uint16_t>(a.fields[0] >> 48U))).c_str(),
-                  static_cast<unsigned>((a.fields[0] >> 40U) & 0xFFU), static_cast<unsigned long long>(a.fields[1]));
+                  static_cast<unsigned>((a.fields[0] >> 40U) & 0xFFU),
+                  static_cast<unsigned long long>(a.fields[1]));
     result += text;
   }
   return result;
@@ -95,7 +96,9 @@ void AtRules::check_reference(const tlm::tlm_generic_payload& payload, Ps time) 
 }
 
 void AtRules::check_request(const tlm::tlm_generic_payload& payload, Ps time) {
-  const auto bad = [&](const char* what) { log_.add(time, "attributes", std::string(what) + ": " + describe(payload)); };
+  const auto bad = [&](const char* what) {
+    log_.add(time, "attributes", std::string(what) + ": " + describe(payload));
+  };
   const PcieExtension* pcie = nullptr;
   bool carries_data = true;
   if (protocol_ == AtProtocol::kPcie) {
@@ -116,7 +119,8 @@ void AtRules::check_request(const tlm::tlm_generic_payload& payload, Ps time) {
     if (payload.get_data_length() == 0) bad("data length 0");
     if (payload.get_streaming_width() == 0) bad("streaming width 0");
   }
-  if (payload.get_byte_enable_ptr() != nullptr && payload.get_byte_enable_length() == 0) bad("byte enable length 0");
+  if (payload.get_byte_enable_ptr() != nullptr && payload.get_byte_enable_length() == 0)
+    bad("byte enable length 0");
   if (payload.is_dmi_allowed()) bad("DMI allowed is set");
   if (payload.get_response_status() != tlm::TLM_INCOMPLETE_RESPONSE) {
     log_.add(time, "initial_status", "status is not incomplete: " + describe(payload));
@@ -137,7 +141,8 @@ void AtRules::check_unchanged(const Attributes& before, const tlm::tlm_generic_p
     what = "request field of the PCIe extension";
   }
   if (what != nullptr) {
-    log_.add(time, "changed", std::string(what) + " changed: was " + describe(before) + ", is " + describe(after));
+    log_.add(time, "changed",
+             std::string(what) + " changed: was " + describe(before) + ", is " + describe(after));
   } else if (after.write_data != before.write_data) {
     log_.add(time, "write_data", "the bytes of a write changed: " + describe(before));
   }
@@ -145,8 +150,9 @@ void AtRules::check_unchanged(const Attributes& before, const tlm::tlm_generic_p
 
 void AtRules::advance(Track& track, const char* phase, Ps time) {
   if (time < track.time) {
-    log_.add(time, "timing", std::string(phase) + " at " + std::to_string(time) + " ps, before the phase at " +
-                                 std::to_string(track.time) + " ps: " + describe(track.attributes));
+    log_.add(time, "timing",
+             std::string(phase) + " at " + std::to_string(time) + " ps, before the phase at " +
+                 std::to_string(track.time) + " ps: " + describe(track.attributes));
   }
   track.time = std::max(track.time, time);
 }
@@ -166,7 +172,8 @@ void AtRules::begin_request(const tlm::tlm_generic_payload& payload, Ps time, Ps
   }
   const unsigned limit = protocol_ == AtProtocol::kBase ? 1 : credits_;
   if (limit != 0 && requesting_ >= limit) {
-    log_.add(time, "request_exclusion", std::to_string(requesting_) + " requests wait for END_REQ: " + describe(payload));
+    log_.add(time, "request_exclusion",
+             std::to_string(requesting_) + " requests wait for END_REQ: " + describe(payload));
   }
   if (protocol_ == AtProtocol::kPcie && time == now) {
     log_.add(time, "timing", "a message without delay: " + describe(payload));
@@ -227,7 +234,8 @@ void AtRules::end_response(const tlm::tlm_generic_payload& payload) {
   responding_ = nullptr;
 }
 
-void AtRules::forward_call(const tlm::tlm_generic_payload& payload, const tlm::tlm_phase& phase, Ps time, Ps now) {
+void AtRules::forward_call(const tlm::tlm_generic_payload& payload, const tlm::tlm_phase& phase, Ps time,
+                           Ps now) {
   if (phase == tlm::BEGIN_REQ) {
     begin_request(payload, time, now);
   } else if (phase == tlm::END_RESP && protocol_ == AtProtocol::kBase) {
@@ -246,8 +254,9 @@ void AtRules::forward_return(const tlm::tlm_generic_payload& payload, const tlm:
                              tlm::tlm_sync_enum status, const tlm::tlm_phase& phase, Ps time) {
   if (status == tlm::TLM_ACCEPTED) return;
   const auto bad = [&] {
-    log_.add(time, "return_value", std::string(status == tlm::TLM_UPDATED ? "TLM_UPDATED with " : "TLM_COMPLETED with ") +
-                                       phase_name(phase) + " returned to " + phase_name(sent));
+    log_.add(time, "return_value",
+             std::string(status == tlm::TLM_UPDATED ? "TLM_UPDATED with " : "TLM_COMPLETED with ") +
+                 phase_name(phase) + " returned to " + phase_name(sent));
   };
   if (sent == tlm::END_RESP) {
     if (status == tlm::TLM_UPDATED) bad();
@@ -270,7 +279,8 @@ void AtRules::forward_return(const tlm::tlm_generic_payload& payload, const tlm:
   }
 }
 
-void AtRules::backward_call(const tlm::tlm_generic_payload& payload, const tlm::tlm_phase& phase, Ps time, Ps now) {
+void AtRules::backward_call(const tlm::tlm_generic_payload& payload, const tlm::tlm_phase& phase, Ps time,
+                            Ps now) {
   if (phase == tlm::END_REQ) {
     end_request(payload, time);
   } else if (phase == tlm::BEGIN_RESP) {
@@ -290,19 +300,20 @@ void AtRules::backward_return(const tlm::tlm_generic_payload& payload, const tlm
   if (sent == tlm::END_REQ) {
     legal = status == tlm::TLM_ACCEPTED;
   } else if (sent == tlm::BEGIN_RESP) {
-    legal = protocol_ == AtProtocol::kPcie ? status == tlm::TLM_COMPLETED : ends || status == tlm::TLM_ACCEPTED;
+    legal =
+        protocol_ == AtProtocol::kPcie ? status == tlm::TLM_COMPLETED : ends || status == tlm::TLM_ACCEPTED;
     if (ends && responding_ == &payload) end_response(payload);
   }
   if (!legal) {
-    log_.add(time, "return_value", "status " + std::to_string(static_cast<int>(status)) + " with " + phase_name(phase) +
-                                       " returned to " + phase_name(sent));
+    log_.add(time, "return_value",
+             "status " + std::to_string(static_cast<int>(status)) + " with " + phase_name(phase) +
+                 " returned to " + phase_name(sent));
   }
 }
 
 void AtRules::blocking_call(const tlm::tlm_generic_payload& payload, Ps time) {
   ++observed_;
   check_request(payload, time);
-  // Kept in a stack of its own: blocking calls nest only through other payloads.
   Track track;
   track.number = observed_;
   track.time = time;

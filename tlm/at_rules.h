@@ -93,7 +93,9 @@ class AtRules {
   void check_reference(const tlm::tlm_generic_payload& payload, Ps time);
   Track* find(const tlm::tlm_generic_payload& payload);
   std::string describe(const Attributes& attributes) const;
-  std::string describe(const tlm::tlm_generic_payload& payload) const { return describe(attributes_of(payload)); }
+  std::string describe(const tlm::tlm_generic_payload& payload) const {
+    return describe(attributes_of(payload));
+  }
 
   AtProtocol protocol_;
   ViolationLog& log_;

@@ -60,6 +60,7 @@ struct Translation {
 // | fault                  |                    |              |                                             |
 // | attribution            | every hop          | empty        | where the time went                         |
 // | slot                   | the IOMMU          | 0            | its own book-keeping while it holds it      |
+// | holds_credit           | the link           | false        | its flow-control credit is not returned yet |
 class PcieExtension : public tlm::tlm_extension<PcieExtension> {
  public:
   TlpKind kind = TlpKind::kMemRead;
@@ -87,6 +88,7 @@ class PcieExtension : public tlm::tlm_extension<PcieExtension> {
 
   Attribution attribution;
   std::uint32_t slot = 0;
+  bool holds_credit = false;
 
   tlm::tlm_extension_base* clone() const override { return new PcieExtension(*this); }
   void copy_from(const tlm::tlm_extension_base& other) override {

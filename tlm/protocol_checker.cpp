@@ -29,7 +29,8 @@ std::uint64_t ViolationLog::count(const std::string& rule) const {
 
 std::ostream& operator<<(std::ostream& out, const ViolationLog& log) {
   for (const Violation& violation : log.violations()) {
-    out << violation.time << " ps " << violation.checker << ": " << violation.rule << ": " << violation.text << '\n';
+    out << violation.time << " ps " << violation.checker << ": " << violation.rule << ": " << violation.text
+        << '\n';
   }
   return out;
 }

@@ -25,6 +25,7 @@ void PcieExtension::reset(Ps now) {
   translation = Translation();
   fault = FaultReason::kNone;
   slot = 0;
+  holds_credit = false;
   attribution.start(now);
 }
 
