@@ -15,7 +15,7 @@
 
 namespace svasim {
 
-enum class Stage : std::uint8_t { kFirst, kSecond };
+enum class TableStage : std::uint8_t { kFirst, kSecond };
 
 // What the tables' meaning depends on beside their contents. Taken from the capability registers,
 // the PASID-table entry and RTADDR by whoever makes the format.
@@ -47,7 +47,7 @@ struct PageLevel {
 // specifications' "L1 ... L5"; there is no level 0.
 struct PageTableFormat {
   std::string_view name;
-  Stage stage = Stage::kFirst;
+  TableStage stage = TableStage::kFirst;
   std::uint8_t levels = 0;
   std::uint8_t input_bits = 0;  // width of the input address: 12 + 9 * levels
   bool canonical = false;       // bits above must equal the top input bit; otherwise they must be 0

@@ -25,7 +25,7 @@ constexpr PageTableFormat make_vtd_second_stage(unsigned levels, const PageForma
   using E = SecondStageEntry;
   PageTableFormat format;
   format.name = levels == 5 ? "vtd-ss5" : levels == 4 ? "vtd-ss4" : "vtd-ss3";
-  format.stage = Stage::kSecond;
+  format.stage = TableStage::kSecond;
   format.levels = static_cast<std::uint8_t>(levels);
   format.input_bits = static_cast<std::uint8_t>(12 + 9 * levels);
   format.canonical = false;

@@ -26,7 +26,7 @@ constexpr PageTableFormat make_x86_first_stage(unsigned levels, const PageFormat
   using E = FirstStageEntry;
   PageTableFormat format;
   format.name = levels == 5 ? "x86-fs5" : "x86-fs4";
-  format.stage = Stage::kFirst;
+  format.stage = TableStage::kFirst;
   format.levels = static_cast<std::uint8_t>(levels);
   format.input_bits = static_cast<std::uint8_t>(12 + 9 * levels);
   format.canonical = true;
