@@ -28,6 +28,16 @@ inline bool is_posted(TlpKind kind) { return kind != TlpKind::kMemRead && kind !
 // SPEC: [PCIE 2.2.9]; CRS does not occur for the requests modelled here.
 enum class CompletionStatus : std::uint8_t { kSuccess, kUnsupportedRequest, kCompleterAbort };
 
+// How an access ended that went through an ATC, as the device sees it.
+enum class AccessOutcome : std::uint8_t {
+  kDone,               // see status for what the completer said
+  kWait,               // b_transport only: waits for a page; send it again with nb_transport, unchanged
+  kPageFault,          // no right to the page, and no page request was made for it
+  kInvalidResponse,    // page group response Invalid Request, or still no right after all retries
+  kResponseFailure,    // page group response Response Failure
+  kTranslationError,   // the translation request ended with UR or CA
+};
+
 // A translation as the translation agent answered or used it.
 struct Translation {
   Addr address = 0;              // physical address of the page (not of the access)
@@ -52,14 +62,19 @@ struct Translation {
 // | has_pasid, pasid       | requester          | none         | PASID prefix                                |
 // | privileged, execute    | requester          | false        | prefix bits PMR and EXR                     |
 // | no_write               | requester          | false        | NW of a translation request                 |
+// | no_page_request        | device             | false        | its ATC answers a fault, asks for no page   |
+// | relaxed                | device             | false        | a write: may pass others in its ATC         |
+// | ahead                  | device             | 0            | bytes behind the access it will use as well |
 // | id                     | requester          | 0            | number unique and deterministic per device  |
 // | iova                   | requester          | 0            | address as requested; the payload's address |
 // |                        |                    |              | becomes the translated one behind the IOMMU |
 // | body, prg_index, ...   | message sender     | 0            | message contents                            |
 // | status, translation,   | completer          | success,none | outcome                                     |
 // | fault                  |                    |              |                                             |
+// | outcome                | the ATC            | done         | how the access ended for the device         |
 // | attribution            | every hop          | empty        | where the time went                         |
 // | slot                   | the IOMMU          | 0            | its own book-keeping while it holds it      |
+// | atc_slot               | the ATC            | 0            | its own book-keeping while it holds it      |
 // | holds_credit           | the link           | false        | its flow-control credit is not returned yet |
 class PcieExtension : public tlm::tlm_extension<PcieExtension> {
  public:
@@ -70,7 +85,10 @@ class PcieExtension : public tlm::tlm_extension<PcieExtension> {
   bool privileged = false;
   bool execute = false;
   bool no_write = false;
+  bool no_page_request = false;
+  bool relaxed = false;
   Pasid pasid;
+  std::uint32_t ahead = 0;
   std::uint64_t id = 0;
   Addr iova = 0;
 
@@ -85,9 +103,11 @@ class PcieExtension : public tlm::tlm_extension<PcieExtension> {
   CompletionStatus status = CompletionStatus::kSuccess;
   Translation translation;
   FaultReason fault = FaultReason::kNone;
+  AccessOutcome outcome = AccessOutcome::kDone;
 
   Attribution attribution;
   std::uint32_t slot = 0;
+  std::uint32_t atc_slot = 0;
   bool holds_credit = false;
 
   tlm::tlm_extension_base* clone() const override { return new PcieExtension(*this); }

@@ -54,11 +54,11 @@ class TargetSocket : public tlm::tlm_target_socket<32, Types> {
   Forward forward_;
 };
 
-template <typename Types = tlm::tlm_base_protocol_types>
-class InitiatorSocket : public tlm::tlm_initiator_socket<32, Types> {
+template <typename Types = tlm::tlm_base_protocol_types, sc_core::sc_port_policy Policy = sc_core::SC_ONE_OR_MORE_BOUND>
+class InitiatorSocket : public tlm::tlm_initiator_socket<32, Types, 1, Policy> {
  public:
   InitiatorSocket(const char* name, BwReceiver& owner, unsigned port)
-      : tlm::tlm_initiator_socket<32, Types>(name), backward_(owner, port) {
+      : tlm::tlm_initiator_socket<32, Types, 1, Policy>(name), backward_(owner, port) {
     this->bind(backward_);
   }
 

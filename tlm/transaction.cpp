@@ -12,7 +12,10 @@ void PcieExtension::reset(Ps now) {
   privileged = false;
   execute = false;
   no_write = false;
+  no_page_request = false;
+  relaxed = false;
   pasid = Pasid();
+  ahead = 0;
   id = 0;
   iova = 0;
   body = 0;
@@ -24,7 +27,9 @@ void PcieExtension::reset(Ps now) {
   status = CompletionStatus::kSuccess;
   translation = Translation();
   fault = FaultReason::kNone;
+  outcome = AccessOutcome::kDone;
   slot = 0;
+  atc_slot = 0;
   holds_credit = false;
   attribution.start(now);
 }
