@@ -1,0 +1,152 @@
+#include "models/walker/walk_machine.h"
+
+#include "base/check.h"
+
+namespace svasim {
+
+WalkMachine::Need WalkMachine::start(const WalkRequest& request) {
+  request_ = request;
+  result_ = WalkResult();
+  result_.read = request.upper_read;
+  result_.write = request.upper_write;
+  result_.user = request.upper_user;
+  level_ = request.level;
+  const PageTableFormat& format = *request_.format;
+  SVASIM_CHECK(level_ >= 1 && level_ <= format.levels, "a walk starts at a level of its format");
+  // SPEC: [VTD 3.6] canonical input; [VTD 3.7] input within the adjusted guest address width.
+  if (!format.accepts(request_.iova)) {
+    return fail(pick(FaultReason::kNotCanonical, FaultReason::kSecondStageBeyondWidth));
+  }
+  address_ = format.entry_address(level_, request_.table, request_.iova);
+  return read_level();
+}
+
+WalkMachine::Need WalkMachine::read_level() {
+  ++result_.reads;
+  return Need::kRead;
+}
+
+WalkMachine::Need WalkMachine::on_read(bool ok, std::uint64_t entry) {
+  if (!ok) {
+    if (level_ == request_.format->levels) {
+      return fail(pick(FaultReason::kFirstStageTopAccess, FaultReason::kSecondStageTopAccess));
+    }
+    return fail(pick(FaultReason::kFirstStageAccess, FaultReason::kSecondStageAccess));
+  }
+  entry_ = entry;
+  return look();
+}
+
+WalkMachine::Need WalkMachine::look() {
+  const PageTableFormat& format = *request_.format;
+  if (!format.is_present(entry_)) {
+    return fail(pick(FaultReason::kFirstStageNotPresent, FaultReason::kSecondStageNotPresent));
+  }
+  leaf_ = format.is_leaf(level_, entry_);
+  if (format.reserved_bits(level_, entry_, leaf_) != 0) {
+    return fail(pick(FaultReason::kFirstStageReserved, FaultReason::kSecondStageReserved));
+  }
+  const bool read = result_.read && PageTableFormat::grants(entry_, format.read);
+  const bool write = result_.write && PageTableFormat::grants(entry_, format.write);
+  const bool user = result_.user && PageTableFormat::grants(entry_, format.user);
+  // The entry counts once its accessed bit is set; a leaf the request may not use stays as it is.
+  std::uint64_t wanted = 0;
+  if (!leaf_) {
+    wanted = format.accessed | format.extended_accessed;
+  } else {
+    WalkResult above = result_;
+    result_.read = read;
+    result_.write = write;
+    result_.user = user;
+    const FaultReason denied = check_rights();
+    if (denied != FaultReason::kNone && request_.need_access) {
+      return fail(denied);
+    }
+    if (denied == FaultReason::kNone) {
+      wanted = format.accessed | format.extended_accessed;
+      if (request_.is_write && allows_write()) {
+        wanted |= format.dirty;
+      }
+    }
+    result_.read = above.read;
+    result_.write = above.write;
+    result_.user = above.user;
+  }
+  if (request_.update_ad && (entry_ & wanted) != wanted) {
+    if (!request_.snooped) {
+      return fail(pick(FaultReason::kFirstStageUpdateNotSnooped, FaultReason::kSecondStageUpdateNotSnooped));
+    }
+    desired_ = entry_ | wanted;
+    ++result_.updates;
+    return Need::kUpdate;
+  }
+  result_.read = read;
+  result_.write = write;
+  result_.user = user;
+  return leaf_ ? finish() : go_down();
+}
+
+WalkMachine::Need WalkMachine::on_update(bool ok, std::uint64_t seen) {
+  if (!ok) {
+    return fail(pick(FaultReason::kFirstStageUpdateFailed, FaultReason::kSecondStageUpdateFailed));
+  }
+  entry_ = seen == entry_ ? desired_ : seen;
+  return look();
+}
+
+WalkMachine::Need WalkMachine::go_down() {
+  const PageTableFormat& format = *request_.format;
+  const Addr table = format.next_table(entry_);
+  --level_;
+  if (result_.steps < result_.step.size()) {
+    result_.step[result_.steps++] = {table, static_cast<std::uint8_t>(level_), result_.read, result_.write,
+                                     result_.user};
+  }
+  address_ = format.entry_address(level_, table, request_.iova);
+  return read_level();
+}
+
+WalkMachine::Need WalkMachine::finish() {
+  const PageTableFormat& format = *request_.format;
+  result_.page = format.page_address(level_, entry_);
+  result_.page_shift = static_cast<std::uint8_t>(format.page_shift(level_));
+  result_.dirty = format.dirty == 0 || (entry_ & format.dirty) != 0;
+  result_.snoop = (entry_ & format.snoop) != 0;
+  return Need::kDone;
+}
+
+bool WalkMachine::allows_write() const {
+  // SPEC: [VTD 3.6.1]; R/W binds a privileged write only with WPE.
+  if (!first_stage()) {
+    return result_.write;
+  }
+  if (request_.privileged) {
+    return result_.write || !request_.write_protect;
+  }
+  return result_.user && result_.write;
+}
+
+FaultReason WalkMachine::check_rights() const {
+  // A second stage whose rights cancel out maps nothing. SPEC: [VTD 3.7]
+  if (!first_stage() && !result_.read && !result_.write) {
+    return FaultReason::kSecondStageNotPresent;
+  }
+  if (first_stage() && !request_.privileged && !result_.user) {
+    return FaultReason::kUserNotAllowed;
+  }
+  if (request_.is_write && request_.need_access && !allows_write()) {
+    return FaultReason::kNoWrite;
+  }
+  if (request_.is_read && request_.need_access && !result_.read) {
+    return FaultReason::kNoRead;
+  }
+  return FaultReason::kNone;
+}
+
+WalkMachine::Need WalkMachine::fail(FaultReason reason) {
+  result_.fault = reason;
+  result_.fault_level = static_cast<std::uint8_t>(level_);
+  return Need::kDone;
+}
+
+}  // namespace svasim

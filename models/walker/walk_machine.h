@@ -1,0 +1,54 @@
+// One page walk as a machine that says which memory access it needs next. No SystemC.
+#pragma once
+
+#include "models/formats/page_table_format.h"
+#include "models/walker/walker_if.h"
+
+namespace svasim {
+
+// Protocol: start() and then, as long as the answer is not kDone, do the access asked for and pass
+// its outcome to on_read() or on_update(). The result is complete at kDone.
+//
+// Fault codes are those of scalable mode, chosen by the stage of the format; the IOMMU translates
+// them for legacy mode. SPEC: [VTD 7.1.3]
+class WalkMachine {
+ public:
+  enum class Need { kRead, kUpdate, kDone };
+
+  Need start(const WalkRequest& request);
+
+  // The entry at address() has been read, or could not be.
+  Need on_read(bool ok, std::uint64_t entry);
+  // The compare-and-swap at address() from expected() to desired() found `seen`, or failed. When
+  // seen differs from expected(), software changed the entry meanwhile: it is looked at anew.
+  Need on_update(bool ok, std::uint64_t seen);
+
+  Addr address() const { return address_; }
+  std::uint64_t expected() const { return entry_; }
+  std::uint64_t desired() const { return desired_; }
+  unsigned level() const { return level_; }
+  const WalkResult& result() const { return result_; }
+
+ private:
+  bool first_stage() const { return request_.format->stage == TableStage::kFirst; }
+  FaultReason pick(FaultReason first, FaultReason second) const { return first_stage() ? first : second; }
+  Need fail(FaultReason reason);
+  Need read_level();
+  // Decides what `entry_` means; asks for its A/D update first where one is due.
+  Need look();
+  Need go_down();
+  Need finish();
+  // Whether the request is allowed to do what it wants with the rights accumulated.
+  FaultReason check_rights() const;
+  bool allows_write() const;
+
+  WalkRequest request_;
+  WalkResult result_;
+  Addr address_ = 0;
+  std::uint64_t entry_ = 0;
+  std::uint64_t desired_ = 0;
+  unsigned level_ = 0;
+  bool leaf_ = false;
+};
+
+}  // namespace svasim

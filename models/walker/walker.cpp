@@ -1,0 +1,198 @@
+#include "models/walker/walker.h"
+
+#include <fmt/format.h>
+
+#include "base/check.h"
+
+namespace svasim {
+
+namespace {
+
+WalkExtension& walk_of(tlm::tlm_generic_payload& payload) { return *payload.get_extension<WalkExtension>(); }
+
+}  // namespace
+
+PageTableWalker::PageTableWalker(sc_core::sc_module_name name, const WalkerParams& params, SimContext& context)
+    : sc_core::sc_module(name),
+      params_(params),
+      memory_("memory", *this),
+      wake_("wake") {
+  for (std::uint32_t i = 0; i < params.slots; ++i) {
+    slots_.push_back(std::make_unique<Slot>(i));
+  }
+  for (auto slot = slots_.rbegin(); slot != slots_.rend(); ++slot) {
+    free_.push_back(slot->get());
+  }
+  SC_HAS_PROCESS(PageTableWalker);
+  SC_METHOD(run);
+  sensitive << wake_.event();
+  dont_initialize();
+  stats_.describe(context.stats, this->name());
+}
+
+TargetSocket<WalkProtocol>& PageTableWalker::add_requester() {
+  const auto port = static_cast<unsigned>(requesters_.size());
+  const std::string name = fmt::format("requester{}", port);
+  requesters_.push_back(
+      std::make_unique<TargetSocket<WalkProtocol>>(name.c_str(), static_cast<FwReceiver&>(*this), port));
+  return *requesters_.back();
+}
+
+tlm::tlm_sync_enum PageTableWalker::nb_transport_fw(unsigned port, tlm::tlm_generic_payload& payload,
+                                                    tlm::tlm_phase& phase, sc_core::sc_time& delay) {
+  SVASIM_CHECK(phase == tlm::BEGIN_REQ, "illegal phase at a walker");
+  const Ps arrival = now_ps() + delay.value();
+  const std::uint64_t key = (std::uint64_t{port} << 56U) | walk_of(payload).request.id;
+  arrivals_.push(arrival, key, Walk{&payload, port, arrival});
+  wake_.arm(arrival);
+  return tlm::TLM_ACCEPTED;
+}
+
+void PageTableWalker::run() {
+  wake_.fired();
+  const Ps now = now_ps();
+  while (arrivals_.due() <= now) {
+    const Walk walk = arrivals_.pop();
+    if (free_.empty()) {
+      waiting_.push_back(walk);
+    } else {
+      begin(walk, now);
+    }
+  }
+  wake_.arm(arrivals_.due());
+}
+
+void PageTableWalker::begin(const Walk& walk, Ps now) {
+  Slot& slot = *free_.back();
+  free_.pop_back();
+  slot.walk = walk;
+  slot.started = now;
+  WalkExtension& extension = walk_of(*walk.payload);
+  extension.attribution.charge(Stage::kWalkWait, now);
+  stats_.started.add();
+  stats_.wait.record(now - walk.arrival);
+  slot.access.source.key = (std::uint64_t{walk.port} << 40U) | extension.request.id;
+  advance(slot, slot.machine.start(extension.request), now);
+}
+
+void PageTableWalker::advance(Slot& slot, WalkMachine::Need need, Ps when) {
+  WalkExtension& extension = walk_of(*slot.walk.payload);
+  const Ps leave = when + params_.step_latency;
+  extension.attribution.charge(Stage::kWalkLogic, leave);
+  const Ps delay = leave - now_ps();
+  if (need != WalkMachine::Need::kDone) {
+    prepare(slot.access, slot.machine, need);
+    memory_.send(slot.access, delay);
+    return;
+  }
+  extension.result = slot.machine.result();
+  count(extension.result);
+  stats_.duration.record(leave - slot.started);
+  const Walk done = slot.walk;
+  slot.walk = Walk();
+  free_.push_back(&slot);
+  tlm::tlm_phase phase = tlm::BEGIN_RESP;
+  sc_core::sc_time time = to_sc(delay);
+  (*requesters_[done.port])->nb_transport_bw(*done.payload, phase, time);
+  if (!waiting_.empty() && !free_.empty()) {
+    const Walk next = waiting_.front();
+    waiting_.pop_front();
+    begin(next, when);
+  }
+}
+
+void PageTableWalker::prepare(Access& access, const WalkMachine& machine, WalkMachine::Need need) {
+  const bool update = need == WalkMachine::Need::kUpdate;
+  access.set_command(update ? tlm::TLM_WRITE_COMMAND : tlm::TLM_READ_COMMAND);
+  access.set_address(machine.address());
+  access.set_data_ptr(reinterpret_cast<unsigned char*>(&access.word));
+  access.set_data_length(sizeof(access.word));
+  access.set_streaming_width(sizeof(access.word));
+  access.set_byte_enable_ptr(nullptr);
+  access.set_dmi_allowed(false);
+  access.set_response_status(tlm::TLM_INCOMPLETE_RESPONSE);
+  access.source.hops = 0;
+  if (update) {
+    access.word = machine.desired();
+    access.swap.expected = machine.expected();
+    access.swap.seen = machine.expected();
+    access.set_extension(&access.swap);
+  } else {
+    access.clear_extension(&access.swap);
+  }
+}
+
+WalkMachine::Need PageTableWalker::resume(Slot& slot) {
+  const Access& access = slot.access;
+  return access.is_write() ? slot.machine.on_update(access.is_response_ok(), access.swap.seen)
+                           : slot.machine.on_read(access.is_response_ok(), access.word);
+}
+
+void PageTableWalker::memory_response(tlm::tlm_generic_payload& payload, Ps delay) {
+  Slot& slot = *slots_[static_cast<Access&>(payload).slot];
+  const Ps when = now_ps() + delay;
+  walk_of(*slot.walk.payload).attribution.charge(Stage::kWalkRead, when);
+  advance(slot, resume(slot), when);
+}
+
+void PageTableWalker::b_transport(unsigned port, tlm::tlm_generic_payload& payload, sc_core::sc_time& delay) {
+  WalkExtension& extension = walk_of(payload);
+  Slot& slot = *free_.back();
+  slot.walk = Walk{&payload, port, 0};
+  slot.access.source.key = (std::uint64_t{port} << 40U) | extension.request.id;
+  const Ps now = now_ps();
+  const Ps started = delay.value();
+  Ps time = started;
+  stats_.started.add();
+  stats_.wait.record(0);
+  WalkMachine::Need need = slot.machine.start(extension.request);
+  for (;;) {
+    time += params_.step_latency;
+    extension.attribution.charge(Stage::kWalkLogic, now + time);
+    if (need == WalkMachine::Need::kDone) {
+      break;
+    }
+    prepare(slot.access, slot.machine, need);
+    memory_.access(slot.access, time);
+    extension.attribution.charge(Stage::kWalkRead, now + time);
+    need = resume(slot);
+  }
+  slot.walk = Walk();
+  extension.result = slot.machine.result();
+  count(extension.result);
+  stats_.duration.record(time - started);
+  delay = to_sc(time);
+}
+
+void PageTableWalker::count(const WalkResult& result) {
+  stats_.finished.add();
+  stats_.reads.add(result.reads);
+  stats_.updates.add(result.updates);
+  if (result.fault != FaultReason::kNone) {
+    stats_.faulted.add();
+  }
+}
+
+std::uint64_t PageTableWalker::in_flight() const {
+  return arrivals_.size() + waiting_.size() + slots_.size() - free_.size();
+}
+
+void PageTableWalker::dump_in_flight(std::ostream& out) const {
+  const auto line = [&](const Walk& walk, const std::string& what) {
+    out << fmt::format("{}: walk {} of {:#x} {}\n", name(), walk_of(*walk.payload).request.id,
+                       walk_of(*walk.payload).request.iova, what);
+  };
+  for (std::size_t i = 0; i < arrivals_.size(); ++i) {
+    line(arrivals_[i].value, "arriving");
+  }
+  for (const Walk& walk : waiting_) {
+    line(walk, "waits for a slot");
+  }
+  for (const auto& slot : slots_) {
+    if (slot->walk.payload != nullptr) {
+      line(slot->walk, fmt::format("reads level {} at {:#x}", slot->machine.level(), slot->machine.address()));
+    }
+  }
+}
+
+}  // namespace svasim
