@@ -56,6 +56,24 @@ class Attribution {
     mark_ = sub.mark_;
   }
 
+  // Takes what a shared sub-request spent since mark(): it may have started earlier, then its first
+  // parts are left out. What it does not explain of the time until `until` goes to `rest`.
+  void adopt_since_mark(const Attribution& sub, Ps until, Stage rest) {
+    const Ps begin = sub.mark_ - sub.total();
+    Ps skip = mark_ > begin ? mark_ - begin : 0;
+    if (begin > mark_) {
+      charge(rest, begin < until ? begin : until);
+    }
+    for (std::size_t i = 0; i < kStages; ++i) {
+      const Ps cut = sub.parts_[i] < skip ? sub.parts_[i] : skip;
+      skip -= cut;
+      const Ps left = until - mark_;
+      const Ps part = sub.parts_[i] - cut;
+      charge(static_cast<Stage>(i), mark_ + (part < left ? part : left));
+    }
+    charge(rest, until);
+  }
+
   Ps mark() const { return mark_; }
   Ps operator[](Stage stage) const { return parts_[static_cast<std::size_t>(stage)]; }
   const std::array<Ps, kStages>& parts() const { return parts_; }
