@@ -1,0 +1,194 @@
+#include "models/traffic/traffic.h"
+
+#include <fmt/format.h>
+
+#include <cstring>
+
+namespace svasim {
+
+namespace {
+
+// Simulated time a device runs ahead in loose timing before the kernel gets its turn.
+constexpr Ps kLooseQuantum = 10'000'000;
+
+}  // namespace
+
+TrafficGenerator::TrafficGenerator(sc_core::sc_module_name name, const TrafficParams& params, SimContext& context)
+    : sc_core::sc_module(name),
+      params_(params),
+      context_(context),
+      req_("req", *this, 0),
+      msg_("msg", *this, 0),
+      wake_("wake"),
+      done_event_("done"),
+      rng_(context.seed, this->name()),
+      verify_(params.verify == "address"),
+      random_(params.pattern == "random"),
+      positions_((params.range - params.size) / params.stride + 1),
+      slots_(params.outstanding) {
+  for (Slot& slot : slots_) {
+    slot.data.resize(params.size);
+  }
+  SC_HAS_PROCESS(TrafficGenerator);
+  SC_METHOD(run);
+  sensitive << wake_.event();
+  dont_initialize();
+  stats_.describe(context.stats, this->name());
+}
+
+void TrafficGenerator::run() {
+  wake_.fired();
+  const Ps now = now_ps();
+  while (messages_.due() <= now) {
+    // A function without ATS has nothing to invalidate. SPEC: [ATS 4.1]
+    tlm::tlm_generic_payload& message = *messages_.pop();
+    message.get_extension<PcieExtension>()->status = CompletionStatus::kUnsupportedRequest;
+    tlm::tlm_phase phase = tlm::BEGIN_RESP;
+    sc_core::sc_time delay = to_sc(1);
+    msg_->nb_transport_bw(message, phase, delay);
+  }
+  wake_.arm(messages_.due());
+  if (context_.loose()) {
+    run_loose(now);
+    return;
+  }
+  if (started_) {
+    return;
+  }
+  started_ = true;
+  for (std::uint32_t i = 0; issued_ < params_.count && i < slots_.size(); ++i) {
+    issue(i, params_.gap);
+  }
+}
+
+void TrafficGenerator::run_loose(Ps now) {
+  const Ps limit = now + kLooseQuantum;
+  bool ahead = false;
+  while (completed_ < params_.count && !ahead) {
+    ahead = true;
+    for (std::uint32_t i = 0; i < slots_.size() && issued_ < params_.count; ++i) {
+      Slot& slot = slots_[i];
+      if (slot.next >= limit) {
+        continue;
+      }
+      ahead = false;
+      const Ps leave = std::max(slot.next, now) + params_.gap;
+      Transaction& transaction = make(i, leave);
+      sc_core::sc_time delay = to_sc(leave - now);
+      req_->b_transport(transaction, delay);
+      slot.next = now + delay.value();
+      complete(transaction, slot.next);
+    }
+  }
+  if (completed_ < params_.count) {
+    wake_.arm(limit);
+  }
+}
+
+Addr TrafficGenerator::next_address() {
+  if (random_) {
+    return params_.base + rng_.below(positions_) * params_.stride;
+  }
+  const Addr address = params_.base + position_ * params_.stride;
+  position_ = position_ + 1 == positions_ ? 0 : position_ + 1;
+  return address;
+}
+
+Transaction& TrafficGenerator::make(std::uint32_t index, Ps leave) {
+  Slot& slot = slots_[index];
+  slot.iova = next_address();
+  slot.busy = true;
+  const bool write = params_.write_percent != 0 && rng_.below(100) < params_.write_percent;
+  if (write) {
+    fill(slot);
+  }
+  Transaction& transaction =
+      context_.pool.allocate(write ? tlm::TLM_WRITE_COMMAND : tlm::TLM_READ_COMMAND, slot.iova, slot.data.data(),
+                             slot.data.size(), leave);
+  transaction.pcie.requester = params_.bdf;
+  transaction.pcie.has_pasid = params_.use_pasid;
+  transaction.pcie.pasid = Pasid(params_.pasid);
+  transaction.pcie.id = ++issued_;
+  transaction.source.key = index;
+  return transaction;
+}
+
+void TrafficGenerator::issue(std::uint32_t slot, Ps delay) {
+  Transaction& transaction = make(slot, now_ps() + delay);
+  tlm::tlm_phase phase = tlm::BEGIN_REQ;
+  sc_core::sc_time time = to_sc(delay);
+  req_->nb_transport_fw(transaction, phase, time);
+}
+
+tlm::tlm_sync_enum TrafficGenerator::nb_transport_bw(unsigned /*port*/, tlm::tlm_generic_payload& payload,
+                                                     tlm::tlm_phase& phase, sc_core::sc_time& delay) {
+  if (phase != tlm::BEGIN_RESP) {
+    return tlm::TLM_ACCEPTED;
+  }
+  auto& transaction = static_cast<Transaction&>(payload);
+  const auto slot = static_cast<std::uint32_t>(transaction.source.key);
+  complete(transaction, now_ps() + delay.value());
+  if (issued_ < params_.count) {
+    issue(slot, delay.value() + params_.gap);
+  }
+  return tlm::TLM_COMPLETED;
+}
+
+void TrafficGenerator::complete(Transaction& transaction, Ps when) {
+  Slot& slot = slots_[transaction.source.key];
+  slot.busy = false;
+  ++completed_;
+  finished_at_ = std::max(finished_at_, when);
+  stats_.complete(transaction.is_write(), slot.data.size(), transaction.pcie.attribution);
+  if (transaction.pcie.status != CompletionStatus::kSuccess) {
+    stats_.faults.add();
+  } else if (verify_ && transaction.is_read() && !matches(slot)) {
+    stats_.wrong_data.add();
+  }
+  transaction.release();
+  if (completed_ == params_.count) {
+    done_event_.notify(to_sc(when - now_ps()));
+  }
+}
+
+void TrafficGenerator::fill(Slot& slot) const {
+  for (std::size_t i = 0; i < slot.data.size(); i += 8) {
+    const std::uint64_t word = word_at(slot.iova + i);
+    std::memcpy(&slot.data[i], &word, sizeof(word));
+  }
+}
+
+bool TrafficGenerator::matches(const Slot& slot) const {
+  std::uint64_t wrong = 0;
+  for (std::size_t i = 0; i < slot.data.size(); i += 8) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, &slot.data[i], sizeof(word));
+    wrong |= word ^ word_at(slot.iova + i);
+  }
+  return wrong == 0;
+}
+
+tlm::tlm_sync_enum TrafficGenerator::nb_transport_fw(unsigned /*port*/, tlm::tlm_generic_payload& payload,
+                                                     tlm::tlm_phase& phase, sc_core::sc_time& delay) {
+  if (phase == tlm::BEGIN_REQ) {
+    const Ps due = now_ps() + delay.value();
+    messages_.push(due, 0, &payload);
+    wake_.arm(due);
+  }
+  return tlm::TLM_ACCEPTED;
+}
+
+void TrafficGenerator::b_transport(unsigned /*port*/, tlm::tlm_generic_payload& payload,
+                                   sc_core::sc_time& /*delay*/) {
+  payload.get_extension<PcieExtension>()->status = CompletionStatus::kUnsupportedRequest;
+}
+
+void TrafficGenerator::dump_in_flight(std::ostream& out) const {
+  for (const Slot& slot : slots_) {
+    if (slot.busy) {
+      out << fmt::format("{}: access of {} B at IOVA {:#x}\n", name(), slot.data.size(), slot.iova);
+    }
+  }
+}
+
+}  // namespace svasim

@@ -1,0 +1,86 @@
+// A device that makes accesses by itself.
+#pragma once
+
+#include <systemc>
+#include <vector>
+
+#include "base/rng.h"
+#include "models/traffic/traffic_params.h"
+#include "models/traffic/traffic_stats.h"
+#include "tlm/context.h"
+#include "tlm/delay_queue.h"
+#include "tlm/inspect.h"
+#include "tlm/sockets.h"
+#include "tlm/transaction.h"
+#include "tlm/wake.h"
+
+namespace svasim {
+
+// What verify: address expects at an IOVA, and what the generator writes there.
+inline std::uint64_t word_at(Addr iova) { return iova * 0x9E3779B97F4A7C15ULL; }
+
+// Keeps `outstanding` accesses in flight until `count` are done. Every slot issues its next access
+// `gap` after its previous one completed.
+class TrafficGenerator : public sc_core::sc_module, public Inspectable, private FwReceiver, private BwReceiver {
+ public:
+  TrafficGenerator(sc_core::sc_module_name name, const TrafficParams& params, SimContext& context);
+
+  InitiatorSocket<PcieProtocol>& req() { return req_; }
+  TargetSocket<PcieProtocol>& msg() { return msg_; }
+  const AccessStats& stats() const { return stats_; }
+  const Wake& wake() const { return wake_; }
+
+  // All accesses are done. The event fires when that becomes true.
+  bool done() const { return completed_ == params_.count; }
+  const sc_core::sc_event& done_event() const { return done_event_; }
+  // When the last access completed: in loose timing later than the simulated time of done_event.
+  Ps finished_at() const { return finished_at_; }
+
+  std::uint64_t in_flight() const override { return issued_ - completed_; }
+  void dump_in_flight(std::ostream& out) const override;
+
+ private:
+  struct Slot {
+    std::vector<unsigned char> data;
+    Addr iova = 0;
+    bool busy = false;
+    Ps next = 0;  // loose timing: when the slot may issue again
+  };
+
+  tlm::tlm_sync_enum nb_transport_bw(unsigned port, tlm::tlm_generic_payload& payload, tlm::tlm_phase& phase,
+                                     sc_core::sc_time& delay) override;
+  tlm::tlm_sync_enum nb_transport_fw(unsigned port, tlm::tlm_generic_payload& payload, tlm::tlm_phase& phase,
+                                     sc_core::sc_time& delay) override;
+  void b_transport(unsigned port, tlm::tlm_generic_payload& payload, sc_core::sc_time& delay) override;
+
+  void start_of_simulation() override { wake_.arm(0); }
+  void run();
+  void run_loose(Ps now);
+  Transaction& make(std::uint32_t slot, Ps leave);
+  void issue(std::uint32_t slot, Ps delay);
+  void complete(Transaction& transaction, Ps when);
+  Addr next_address();
+  void fill(Slot& slot) const;
+  bool matches(const Slot& slot) const;
+
+  TrafficParams params_;
+  SimContext& context_;
+  InitiatorSocket<PcieProtocol> req_;
+  TargetSocket<PcieProtocol> msg_;
+  Wake wake_;
+  sc_core::sc_event done_event_;
+  RngStream rng_;
+  bool verify_;
+  bool random_;
+  bool started_ = false;
+  std::uint64_t positions_;
+  std::uint64_t position_ = 0;
+  std::vector<Slot> slots_;
+  DelayQueue<tlm::tlm_generic_payload*> messages_;
+  std::uint64_t issued_ = 0;
+  std::uint64_t completed_ = 0;
+  Ps finished_at_ = 0;
+  AccessStats stats_;
+};
+
+}  // namespace svasim

@@ -1,0 +1,37 @@
+// Statistics of a device's accesses, shared by the devices in this folder.
+#pragma once
+
+#include <array>
+#include <string>
+
+#include "base/stats.h"
+#include "tlm/attribution.h"
+
+namespace svasim {
+
+struct AccessStats {
+  Counter reads;
+  Counter writes;
+  Counter bytes;
+  Counter faults;
+  Counter wrong_data;
+  Histogram latency;
+  std::array<Counter, kStages> stage;
+
+  void describe(StatRegistry& registry, const std::string& prefix) const;
+
+  // One access that took attribution.total() from start to end.
+  void complete(bool write, std::uint64_t length, const Attribution& attribution) {
+    (write ? writes : reads).add();
+    bytes.add(length);
+    Ps total = 0;
+    for (std::size_t i = 0; i < kStages; ++i) {
+      const Ps part = attribution.parts()[i];
+      stage[i].value += part;
+      total += part;
+    }
+    latency.record(total);
+  }
+};
+
+}  // namespace svasim
