@@ -210,9 +210,6 @@ void AtRules::begin_response(const tlm::tlm_generic_payload& payload, Ps time) {
              (track == nullptr ? "BEGIN_RESP without request: " : "second BEGIN_RESP: ") + describe(payload));
     return;
   }
-  if (protocol_ == AtProtocol::kPcie && track->state == State::kRequested) {
-    log_.add(time, "phase_order", "BEGIN_RESP before END_REQ: " + describe(payload));
-  }
   if (protocol_ == AtProtocol::kBase && responding_ != nullptr) {
     log_.add(time, "response_exclusion", "another response waits for END_RESP: " + describe(payload));
   }

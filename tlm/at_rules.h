@@ -22,7 +22,7 @@ enum class AtProtocol : std::uint8_t {
 // |--------------------|-----------------------------------------------------------------------------|
 // | phase_direction    | a phase on the wrong path, or one the protocol does not have                |
 // | phase_order        | END_REQ or BEGIN_RESP without its request, twice or too late; END_RESP      |
-// |                    | without BEGIN_RESP. PCIe: BEGIN_RESP without an END_REQ before it           |
+// |                    | without BEGIN_RESP (BEGIN_RESP implies an END_REQ that did not come)        |
 // | request_exclusion  | base: BEGIN_REQ while another request waits for END_REQ. PCIe: more requests |
 // |                    | before END_REQ than credits                                                 |
 // | response_exclusion | base: BEGIN_RESP while another response waits for END_RESP                  |
