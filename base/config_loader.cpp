@@ -20,7 +20,7 @@ namespace {
 namespace fs = std::filesystem;
 
 // Aliases and extends copy trees; a file that multiplies itself must not eat the machine.
-constexpr std::size_t kMostNodes = 1'000'000;
+constexpr std::size_t kMostNodes = 100'000;
 constexpr std::size_t kMostExtends = 1'000;
 
 std::string item_path(const std::string& list_path, std::size_t index) {
@@ -74,7 +74,9 @@ class TreeBuilder : public YAML::EventHandler {
     if (wants_key()) {
       bad_key(where(mark));
     } else {
-      add(ConfigNode::null(where(mark), next_path()), anchor);
+      // The mark of a missing value is somewhere behind it; its key is what the user looks for.
+      const bool in_map = !open_.empty() && open_.back().node.is_map();
+      add(ConfigNode::null(in_map ? open_.back().key_where : where(mark), next_path()), anchor);
     }
   }
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
@@ -343,7 +345,8 @@ void apply_override(ConfigNode& root, const std::string& option, const Where& wh
     return;
   }
 
-  ConfigNode* node = &root;
+  ConfigNode changed = root;  // all or nothing
+  ConfigNode* node = &changed;
   for (std::size_t i = 0; i < steps->size(); ++i) {
     const Step& step = (*steps)[i];
     const bool last = i + 1 == steps->size();
@@ -372,10 +375,10 @@ void apply_override(ConfigNode& root, const std::string& option, const Where& wh
       } else {
         node->members().erase(node->members().begin() + (member - node->members().data()));
       }
-      return;
+      break;
     }
     if (member == nullptr) {
-      node->members().push_back({step.key, where, ConfigNode::map(where, path)});
+      node->members().push_back({step.key, where, ConfigNode::null(where, path)});
       member = &node->members().back();
       if (last) member->value = moved(*value, path, &where);
     } else if (last) {
@@ -383,6 +386,7 @@ void apply_override(ConfigNode& root, const std::string& option, const Where& wh
     }
     node = &member->value;
   }
+  root = std::move(changed);
 }
 
 void apply_overrides(ConfigNode& root, const std::vector<std::string>& overrides, Problems& problems) {

@@ -303,17 +303,18 @@ void ParamSet::load(void* object, const ConfigNode& node, Problems& problems,
   }
 }
 
-nlohmann::json ParamSet::to_json(const void* object) const {
+nlohmann::json ParamSet::dump(const void* object, bool exact) const {
   nlohmann::json result = nlohmann::json::object();
   for (const Param& param : params_) {
+    nlohmann::json& entry = result[param.name];
     if (!is_group(param.type)) {
-      result[param.name] = value_json(param, param.get(object), false);
+      entry = value_json(param, param.get(object), exact);
+      if (exact) entry = {{"value", std::move(entry)}, {"unit", unit_of(param)}};
       continue;
     }
-    nlohmann::json& entry = result[param.name];
     entry = param.type == ParamType::kGroups ? nlohmann::json::array() : nlohmann::json::object();
     param.each(object, [&](const std::string& key, const void* nested) {
-      nlohmann::json value = param.group->to_json(nested);
+      nlohmann::json value = param.group->dump(nested, exact);
       if (param.type == ParamType::kGroup) {
         entry = std::move(value);
       } else if (param.type == ParamType::kGroups) {
@@ -326,28 +327,9 @@ nlohmann::json ParamSet::to_json(const void* object) const {
   return result;
 }
 
-nlohmann::json ParamSet::to_exact_json(const void* object) const {
-  nlohmann::json result = nlohmann::json::object();
-  for (const Param& param : params_) {
-    if (!is_group(param.type)) {
-      result[param.name] = {{"value", value_json(param, param.get(object), true)}, {"unit", unit_of(param)}};
-      continue;
-    }
-    nlohmann::json& entry = result[param.name];
-    entry = param.type == ParamType::kGroups ? nlohmann::json::array() : nlohmann::json::object();
-    param.each(object, [&](const std::string& key, const void* nested) {
-      nlohmann::json value = param.group->to_exact_json(nested);
-      if (param.type == ParamType::kGroup) {
-        entry = std::move(value);
-      } else if (param.type == ParamType::kGroups) {
-        entry.push_back(std::move(value));
-      } else {
-        entry[key] = std::move(value);
-      }
-    });
-  }
-  return result;
-}
+nlohmann::json ParamSet::to_json(const void* object) const { return dump(object, false); }
+
+nlohmann::json ParamSet::to_exact_json(const void* object) const { return dump(object, true); }
 
 std::vector<RefUse> ParamSet::ref_uses(const void* object, const ConfigNode& node) const {
   std::vector<RefUse> uses;
@@ -436,7 +418,9 @@ nlohmann::json schema_of(const Param& param) {
       schema["default"] = format_value(param, param.default_value);
       break;
     case ParamType::kGroup:
-      return {{"allOf", {param.group->json_schema()}}, {"description", param.sentence}};
+      schema.update(param.group->json_schema());
+      schema["description"] = param.sentence;
+      return schema;
     case ParamType::kGroups:
       schema["type"] = "array";
       schema["items"] = param.group->json_schema();

@@ -109,6 +109,7 @@ class ParamSet {
   std::string markdown() const;
 
  private:
+  nlohmann::json dump(const void* object, bool exact) const;
   void append_markdown(const std::string& prefix, std::string& text) const;
 
   std::string summary_;

@@ -34,6 +34,8 @@ class RngStream {
     std::uint64_t state = seed ^ fnv1a(name);
     for (std::uint64_t& word : state_) word = split_mix64(state);
   }
+  // A generator in a known state (not all zero).
+  explicit RngStream(const std::array<std::uint64_t, 4>& state) : state_(state) {}
 
   std::uint64_t next() {
     const std::uint64_t result = rotate(state_[1] * 5, 7) * 9;

@@ -146,7 +146,8 @@ nlohmann::json StatRegistry::to_json(Ps now) const {
 
 std::string StatRegistry::to_csv(Ps now) const {
   std::string text = "name,field,value,unit,kind\n";
-  for (const auto& [path, stat] : to_json(now).items()) {
+  const nlohmann::json all = to_json(now);
+  for (const auto& [path, stat] : all.items()) {
     const std::string unit = stat["unit"];
     for (const char* field : {"value", "count", "sum", "min", "max", "mean", "p50", "p95", "p99"}) {
       if (!stat.contains(field)) continue;
