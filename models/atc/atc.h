@@ -1,0 +1,195 @@
+// A device's address translation cache with its ATS and PRI agent.
+#pragma once
+
+#include <array>
+#include <deque>
+#include <systemc>
+#include <vector>
+
+#include "models/atc/atc_cache.h"
+#include "models/atc/atc_params.h"
+#include "models/atc/atc_stats.h"
+#include "models/atc/page_requester.h"
+#include "tlm/context.h"
+#include "tlm/delay_queue.h"
+#include "tlm/inspect.h"
+#include "tlm/sockets.h"
+#include "tlm/transaction.h"
+#include "tlm/wake.h"
+
+namespace svasim {
+
+// Stands between a device and its link and makes any device an ATS device:
+//
+//   device side                                  link side
+//   up_in    <- reads and writes by virtual      up_out  -> translated requests, translation requests,
+//               address, translation requests               page requests, invalidate completions
+//   down_out -> MMIO accesses (may stay unbound) down_in <- invalidate requests, page group responses,
+//                                                           MMIO accesses
+//
+// The device sends accesses that stay within a 4-KiB page. Towards it, END_REQ says that the request
+// left for the link (a write is posted now) or failed, BEGIN_RESP how it ended: PcieExtension's
+// `outcome`, then `status`. A translation request of the device is answered from the cache, or by
+// asking the translation agent, with page requests if need be; so a device can make sure of a page.
+// Writes leave in the order in which they came, except those marked `relaxed`. Writes without PASID
+// to 0xFEExxxxx are interrupts and never translated.
+//
+// Loose timing: b_transport does the whole access. One that has to wait for a page is answered with
+// outcome kWait; the device sends it again, unchanged, with nb_transport. Messages use nb_transport
+// in both modes.
+class Atc : public sc_core::sc_module, public Inspectable, private FwReceiver, private BwReceiver {
+ public:
+  Atc(sc_core::sc_module_name name, const AtcParams& params, SimContext& context);
+
+  TargetSocket<PcieProtocol>& up_in() { return up_in_; }
+  InitiatorSocket<PcieProtocol>& up_out() { return up_out_; }
+  TargetSocket<PcieProtocol>& down_in() { return down_in_; }
+  InitiatorSocket<PcieProtocol, sc_core::SC_ZERO_OR_MORE_BOUND>& down_out() { return down_out_; }
+
+  // As software would through the capabilities' control registers. Enabling empties the cache.
+  // SPEC: [ATS 4.3]
+  void enable_ats(bool on);
+  bool ats_enabled() const { return ats_; }
+  void enable_page_requests(unsigned allocation) { pages_.enable(allocation); }
+  bool page_requests_enabled() const { return pages_.enabled(); }
+
+  const AtcStats& stats() const { return stats_; }
+  const AtcCache& cache() const { return cache_; }
+  const PageRequester& page_requester() const { return pages_; }
+  const Wake& wake() const { return wake_; }
+
+  std::uint64_t in_flight() const override;
+  void dump_in_flight(std::ostream& out) const override;
+
+ private:
+  static constexpr std::uint32_t kNone = PageRequester::kNone;
+  enum Port : unsigned { kUpIn, kUpOut, kDownIn, kDownOut };
+
+  // Order of work at one instant.
+  enum class Work : std::uint8_t { kTranslated, kMessage, kRetry, kAccess };
+  struct Item {
+    Work kind = Work::kAccess;
+    std::uint32_t index = 0;
+    tlm::tlm_generic_payload* payload = nullptr;
+  };
+
+  enum class State : std::uint8_t { kFree, kTranslating, kQueued, kPaging, kBackoff, kReady, kSent };
+  struct Access {
+    tlm::tlm_generic_payload* payload = nullptr;
+    PcieExtension* pcie = nullptr;
+    State state = State::kFree;
+    bool write = false;    // needs the right to write
+    bool ordered = false;  // in order_
+    unsigned tries = 0;    // page group responses with Success so far
+    std::uint32_t next = kNone;
+    std::uint32_t drains = 0;  // invalidations that wait for it, by ITag
+    AtsSpace space;
+    Addr address = 0;
+    AddressType at = AddressType::kUntranslated;
+    Translation translation;  // used; valid from kReady on
+  };
+
+  struct Request {  // an outstanding translation request
+    AtsSpace space;
+    Addr page = 0;
+    bool no_write = false;
+    bool active = false;
+    std::uint64_t position = 0;  // in the invalidation log
+    std::uint32_t first = kNone;
+    std::uint32_t last = kNone;
+    Ps sent = 0;
+    std::uint64_t entry = 0;  // room for the completion's data
+  };
+
+  struct Message {
+    tlm::tlm_generic_payload* payload = nullptr;  // to be answered; nullptr if already
+    PcieExtension pcie;
+  };
+
+  struct Invalidation {  // by ITag
+    bool active = false;
+    unsigned reads = 0;  // outstanding reads that used a covered translation
+    Ps arrived = 0;
+    RequesterId requester;
+  };
+
+  tlm::tlm_sync_enum nb_transport_fw(unsigned port, tlm::tlm_generic_payload& payload, tlm::tlm_phase& phase,
+                                     sc_core::sc_time& delay) override;
+  tlm::tlm_sync_enum nb_transport_bw(unsigned port, tlm::tlm_generic_payload& payload, tlm::tlm_phase& phase,
+                                     sc_core::sc_time& delay) override;
+  void b_transport(unsigned port, tlm::tlm_generic_payload& payload, sc_core::sc_time& delay) override;
+  unsigned transport_dbg(unsigned port, tlm::tlm_generic_payload& payload) override;
+
+  void run();
+  bool someone_waits() const;
+  void push(Ps due, Work kind, std::uint64_t number, std::uint32_t index, tlm::tlm_generic_payload* payload);
+  void take_message(tlm::tlm_generic_payload* to_answer, const PcieExtension& pcie, Ps due);
+
+  // One access, atc_access.cpp.
+  void accept(tlm::tlm_generic_payload& payload);
+  void start(std::uint32_t slot, tlm::tlm_generic_payload& payload);
+  void look_up(std::uint32_t slot, bool first);
+  void need_translation(std::uint32_t slot);
+  void queued_translations();
+  void use(std::uint32_t slot, const Translation& translation, Ps ready);
+  void fault(std::uint32_t slot);
+  void send_in_order(Ps ready);
+  void send(std::uint32_t slot, Ps ready);
+  void finish(std::uint32_t slot, AccessOutcome outcome, CompletionStatus status, Ps when);
+  void free_slot(std::uint32_t slot);
+  void restore(const Access& access);
+  void resume(std::uint32_t slot, unsigned code);
+  bool passes_untranslated(const PcieExtension& pcie, Addr address) const;
+  void access_blocking(tlm::tlm_generic_payload& payload, sc_core::sc_time& delay);
+
+  // Messages, atc.cpp.
+  Transaction& make_translation_request(const AtsSpace& space, Addr page, bool no_write, std::uint64_t* entry,
+                                        Ps when);
+  void translated(tlm::tlm_generic_payload& payload);
+  // What a successful completion gave, and keeps it.
+  Translation take_translation(const PcieExtension& pcie, const AtsSpace& space, Addr page);
+  void refused(CompletionStatus status);
+  void message(std::uint32_t index);
+  void invalidate(const PcieExtension& request);
+  void complete_invalidation(unsigned itag);
+  void page_response(const PcieExtension& response);
+  void send_page_request(const PageRequester::Message& request);
+  void send_message(Transaction& message, Ps when);
+  void transmit(tlm::tlm_generic_payload& payload, Ps when);
+  void answered(tlm::tlm_generic_payload& payload, Ps when);
+
+  AtcParams params_;
+  SimContext& context_;
+  TargetSocket<PcieProtocol> up_in_;
+  InitiatorSocket<PcieProtocol> up_out_;
+  TargetSocket<PcieProtocol> down_in_;
+  InitiatorSocket<PcieProtocol, sc_core::SC_ZERO_OR_MORE_BOUND> down_out_;
+  Wake wake_;
+
+  bool ats_;
+  AtcCache cache_;
+  InvalidationLog log_;
+  PageRequester pages_;
+
+  DelayQueue<Item> work_;
+  // Slots whose response is on its way to the device: looked at only when somebody waits for one.
+  DelayQueue<std::uint32_t> released_;
+  std::vector<Access> accesses_;
+  std::vector<std::uint32_t> free_accesses_;
+  std::deque<tlm::tlm_generic_payload*> waiting_;  // for a slot
+  std::deque<std::uint32_t> order_;                // writes that keep their order
+  std::vector<Request> requests_;
+  std::vector<std::uint32_t> free_requests_;
+  std::deque<std::uint32_t> queued_;  // accesses waiting for a translation request
+  std::vector<Message> messages_;
+  std::vector<std::uint32_t> free_messages_;
+  std::array<Invalidation, kItags> invalidations_{};
+  unsigned active_invalidations_ = 0;
+  Ps last_posted_ = 0;     // when the last write or message leaves
+  std::uint64_t next_id_;  // of requests of our own
+  RequesterId requester_;  // of the device, from its accesses
+  std::vector<std::uint32_t> resumed_;
+  AtcStats stats_;
+};
+
+}  // namespace svasim

@@ -1,0 +1,389 @@
+// The way of one access through the ATC.
+#include <algorithm>
+
+#include "base/check.h"
+#include "models/atc/atc.h"
+#include "models/formats/vtd_invalidation.h"
+
+namespace svasim {
+
+namespace {
+
+PcieExtension& pcie_of(tlm::tlm_generic_payload& payload) { return *payload.get_extension<PcieExtension>(); }
+
+constexpr Addr page_of(Addr address) { return address & ~(kPageSize - 1); }
+
+// The access needs the right to write. A translation request without NW asks for it too.
+bool needs_write(const PcieExtension& pcie) {
+  return pcie.kind == TlpKind::kMemWrite || (pcie.kind == TlpKind::kTranslationRequest && !pcie.no_write);
+}
+
+Translation untranslated() {
+  Translation translation;
+  translation.untranslated_only = true;
+  return translation;
+}
+
+Addr physical(const Translation& translation, Addr address) {
+  return translation.address | (address & ((Addr{1} << translation.page_shift) - 1));
+}
+
+}  // namespace
+
+bool Atc::passes_untranslated(const PcieExtension& pcie, Addr address) const {
+  return !ats_ || pcie.at == AddressType::kTranslated ||
+         (!pcie.has_pasid && pcie.kind == TlpKind::kMemWrite && (address >> 20U) == 0xFEE);
+}
+
+void Atc::accept(tlm::tlm_generic_payload& payload) {
+  PcieExtension& pcie = pcie_of(payload);
+  SVASIM_CHECK((payload.get_address() & (kPageSize - 1)) + payload.get_data_length() <= kPageSize,
+               "an access of a device crosses a 4-KiB boundary");
+  pcie.attribution.charge(Stage::kDevice, now_ps());
+  if (free_accesses_.empty() || !waiting_.empty()) {
+    waiting_.push_back(&payload);
+    return;
+  }
+  const std::uint32_t slot = free_accesses_.back();
+  free_accesses_.pop_back();
+  start(slot, payload);
+}
+
+void Atc::start(std::uint32_t slot, tlm::tlm_generic_payload& payload) {
+  Access& access = accesses_[slot];
+  PcieExtension& pcie = pcie_of(payload);
+  access = Access();
+  access.payload = &payload;
+  access.pcie = &pcie;
+  access.write = needs_write(pcie);
+  access.space = AtsSpace::of(pcie);
+  access.address = payload.get_address();
+  access.at = pcie.at;
+  pcie.atc_slot = slot;
+  requester_ = pcie.requester;
+  if (pcie.kind == TlpKind::kMemWrite && !pcie.relaxed) {
+    access.ordered = true;
+    order_.push_back(slot);
+  }
+  if (pcie.outcome == AccessOutcome::kWait) {
+    pcie.outcome = AccessOutcome::kDone;
+    fault(slot);
+    return;
+  }
+  stats_.accesses.add();
+  if (passes_untranslated(pcie, access.address)) {
+    need_translation(slot);
+  } else {
+    look_up(slot, true);
+  }
+}
+
+void Atc::look_up(std::uint32_t slot, bool first) {
+  Access& access = accesses_[slot];
+  const Translation* found = cache_.find(access.space, access.address);
+  const bool hit = found != nullptr && has_right(*found, access.write);
+  if (first) {
+    (hit ? stats_.hits : found == nullptr ? stats_.misses : stats_.rights_misses).add();
+  }
+  if (hit) {
+    use(slot, *found, now_ps() + params_.latency);
+  } else {
+    need_translation(slot);
+  }
+}
+
+void Atc::need_translation(std::uint32_t slot) {
+  Access& access = accesses_[slot];
+  const Ps now = now_ps();
+  if (passes_untranslated(*access.pcie, access.address)) {
+    if (!ats_ && !params_.untranslated_fallback && access.at != AddressType::kTranslated) {
+      finish(slot, AccessOutcome::kTranslationError, CompletionStatus::kUnsupportedRequest,
+             now + params_.latency);
+    } else {
+      use(slot, untranslated(), now + params_.latency);
+    }
+    return;
+  }
+  const Addr page = page_of(access.address);
+  access.next = kNone;
+  access.state = State::kTranslating;
+  for (Request& request : requests_) {
+    if (request.active && request.page == page && request.space == access.space &&
+        !(request.no_write && access.write) &&
+        !log_.hit_since(request.position, request.space, page, kPageShift, false)) {
+      stats_.merged.add();
+      accesses_[request.last].next = slot;
+      request.last = slot;
+      return;
+    }
+  }
+  if (free_requests_.empty()) {
+    access.state = State::kQueued;
+    queued_.push_back(slot);
+    return;
+  }
+  const std::uint32_t index = free_requests_.back();
+  free_requests_.pop_back();
+  Request& request = requests_[index];
+  const Ps when = now + params_.latency;
+  request.space = access.space;
+  request.page = page;
+  request.no_write = !access.write && params_.read_only_requests;
+  request.active = true;
+  request.position = log_.position();
+  request.first = request.last = slot;
+  request.sent = when;
+  access.pcie->attribution.charge(Stage::kAtc, when);
+  Transaction& message =
+      make_translation_request(request.space, page, request.no_write, &request.entry, when);
+  message.pcie.atc_slot = index;
+  transmit(message, when);
+}
+
+void Atc::queued_translations() {
+  while (!queued_.empty() && !free_requests_.empty()) {
+    const std::uint32_t slot = queued_.front();
+    queued_.pop_front();
+    look_up(slot, false);
+  }
+}
+
+void Atc::use(std::uint32_t slot, const Translation& translation, Ps ready) {
+  Access& access = accesses_[slot];
+  access.translation = translation;
+  if (access.pcie->kind == TlpKind::kTranslationRequest) {
+    access.pcie->translation = translation;
+    finish(slot, AccessOutcome::kDone, CompletionStatus::kSuccess, ready);
+    return;
+  }
+  if (!access.ordered) {
+    send(slot, ready);
+    return;
+  }
+  access.state = State::kReady;
+  if (order_.front() != slot) {
+    stats_.held_for_order.add();
+    return;
+  }
+  send_in_order(ready);
+}
+
+void Atc::send_in_order(Ps ready) {
+  while (!order_.empty() && accesses_[order_.front()].state == State::kReady) {
+    const std::uint32_t slot = order_.front();
+    order_.pop_front();
+    send(slot, ready);
+  }
+}
+
+void Atc::send(std::uint32_t slot, Ps ready) {
+  Access& access = accesses_[slot];
+  PcieExtension& pcie = *access.pcie;
+  access.state = State::kSent;
+  if (access.translation.untranslated_only) {
+    stats_.untranslated.add();
+  } else {
+    pcie.at = AddressType::kTranslated;
+    pcie.has_pasid = false;
+    pcie.privileged = false;
+    access.payload->set_address(physical(access.translation, access.address));
+  }
+  if (pcie.kind == TlpKind::kMemWrite) {
+    last_posted_ = std::max(last_posted_, ready);
+  }
+  pcie.attribution.charge(Stage::kAtc, ready);
+  tlm::tlm_phase phase = tlm::END_REQ;
+  sc_core::sc_time delay = to_sc(ready - now_ps());
+  up_in_->nb_transport_bw(*access.payload, phase, delay);
+  transmit(*access.payload, ready);
+}
+
+// The device gets its request back as it sent it.
+void Atc::restore(const Access& access) {
+  PcieExtension& pcie = *access.pcie;
+  if (!access.translation.untranslated_only && pcie.at == AddressType::kTranslated) {
+    pcie.translation = access.translation;
+    pcie.has_pasid = access.space.has_pasid;
+    pcie.privileged = access.space.privileged;
+    pcie.at = access.at;
+    access.payload->set_address(access.address);
+  }
+}
+
+void Atc::fault(std::uint32_t slot) {
+  Access& access = accesses_[slot];
+  stats_.no_rights.add();
+  const Ps now = now_ps();
+  if (access.pcie->no_page_request || !pages_.enabled()) {
+    finish(slot, AccessOutcome::kPageFault, CompletionStatus::kUnsupportedRequest, now + 1);
+    return;
+  }
+  if (access.tries > params_.page_requests.max_retries) {
+    finish(slot, AccessOutcome::kInvalidResponse, CompletionStatus::kUnsupportedRequest, now + 1);
+    return;
+  }
+  const Addr length =
+      access.pcie->kind == TlpKind::kTranslationRequest ? 0 : access.payload->get_data_length();
+  const std::uint32_t wish = pages_.ask(access.space, access.address,
+                                        access.address + length + access.pcie->ahead, access.write, now);
+  access.state = State::kPaging;
+  access.next = pages_.waiters(wish);
+  pages_.waiters(wish) = slot;
+}
+
+void Atc::resume(std::uint32_t slot, unsigned code) {
+  Access& access = accesses_[slot];
+  const Ps now = now_ps();
+  if (code == static_cast<unsigned>(PageResponseCode::kInvalidRequest)) {
+    finish(slot, AccessOutcome::kInvalidResponse, CompletionStatus::kUnsupportedRequest, now + 1);
+    return;
+  }
+  if (code != static_cast<unsigned>(PageResponseCode::kSuccess)) {
+    finish(slot, AccessOutcome::kResponseFailure, CompletionStatus::kUnsupportedRequest, now + 1);
+    return;
+  }
+  // SPEC: [PRI 9]: Success means try again, not that the page is there.
+  stats_.retries.add();
+  ++access.tries;
+  const Ps wait = access.tries < 2 ? 0 : params_.page_requests.retry_delay << std::min(access.tries - 2, 10U);
+  if (wait == 0) {
+    look_up(slot, false);
+    return;
+  }
+  access.state = State::kBackoff;
+  push(now + wait, Work::kRetry, access.pcie->id, slot, nullptr);
+}
+
+void Atc::finish(std::uint32_t slot, AccessOutcome outcome, CompletionStatus status, Ps when) {
+  Access& access = accesses_[slot];
+  tlm::tlm_generic_payload& payload = *access.payload;
+  PcieExtension& pcie = *access.pcie;
+  pcie.outcome = outcome;
+  pcie.status = status;
+  if (outcome != AccessOutcome::kDone) {
+    stats_.faults.add();
+  }
+  pcie.attribution.charge(Stage::kAtc, when);
+  payload.set_response_status(outcome == AccessOutcome::kDone ? tlm::TLM_OK_RESPONSE
+                                                              : tlm::TLM_ADDRESS_ERROR_RESPONSE);
+  const bool ordered = access.ordered;
+  access.state = State::kFree;
+  free_accesses_.push_back(slot);
+  for (tlm::tlm_phase phase : {tlm::tlm_phase(tlm::END_REQ), tlm::tlm_phase(tlm::BEGIN_RESP)}) {
+    sc_core::sc_time delay = to_sc(when - now_ps());
+    up_in_->nb_transport_bw(payload, phase, delay);
+  }
+  if (ordered) {
+    const bool first = order_.front() == slot;
+    order_.erase(std::find(order_.begin(), order_.end(), slot));
+    if (first) {
+      send_in_order(when);
+    }
+  }
+}
+
+void Atc::free_slot(std::uint32_t slot) {
+  Access& access = accesses_[slot];
+  access.state = State::kFree;
+  free_accesses_.push_back(slot);
+  for (std::uint32_t drains = access.drains; drains != 0; drains &= drains - 1) {
+    const auto itag = static_cast<unsigned>(__builtin_ctz(drains));
+    if (--invalidations_[itag].reads == 0) {
+      complete_invalidation(itag);
+    }
+  }
+}
+
+void Atc::access_blocking(tlm::tlm_generic_payload& payload, sc_core::sc_time& delay) {
+  PcieExtension& pcie = pcie_of(payload);
+  const Ps now = now_ps();
+  const Addr address = payload.get_address();
+  const AtsSpace space = AtsSpace::of(pcie);
+  const bool write = needs_write(pcie);
+  requester_ = pcie.requester;
+  stats_.accesses.add();
+  pcie.attribution.charge(Stage::kDevice, now + delay.value());
+  delay += to_sc(params_.latency);
+  pcie.attribution.charge(Stage::kAtc, now + delay.value());
+
+  const auto end = [&](AccessOutcome outcome, CompletionStatus status) {
+    pcie.outcome = outcome;
+    pcie.status = status;
+    payload.set_response_status(outcome == AccessOutcome::kDone ? tlm::TLM_OK_RESPONSE
+                                                                : tlm::TLM_ADDRESS_ERROR_RESPONSE);
+    if (outcome != AccessOutcome::kDone && outcome != AccessOutcome::kWait) {
+      stats_.faults.add();
+    }
+  };
+
+  Translation translation;
+  bool known = false;
+  if (!passes_untranslated(pcie, address)) {
+    const Translation* found = cache_.find(space, address);
+    known = found != nullptr && has_right(*found, write);
+    (known ? stats_.hits : found == nullptr ? stats_.misses : stats_.rights_misses).add();
+    if (known) {
+      translation = *found;
+    }
+  }
+  if (!known && !passes_untranslated(pcie, address)) {
+    std::uint64_t entry = 0;
+    const Ps sent = now + delay.value();
+    Transaction& request =
+        make_translation_request(space, page_of(address), !write && params_.read_only_requests, &entry, sent);
+    up_out_->b_transport(request, delay);
+    pcie.attribution.adopt_since_mark(request.pcie.attribution, now + delay.value(), Stage::kAtc);
+    stats_.translation_latency.record(now + delay.value() - sent);
+    const CompletionStatus status = request.pcie.status;
+    if (status == CompletionStatus::kSuccess) {
+      translation = take_translation(request.pcie, space, page_of(address));
+      known = true;
+    } else {
+      refused(status);
+    }
+    request.release();
+    if (status == CompletionStatus::kCompleterAbort) {
+      end(AccessOutcome::kTranslationError, status);
+      return;
+    }
+    if (known && !translation.untranslated_only && !has_right(translation, write)) {
+      if (pcie.no_page_request || !pages_.enabled()) {
+        stats_.no_rights.add();
+        end(AccessOutcome::kPageFault, CompletionStatus::kUnsupportedRequest);
+      } else {
+        end(AccessOutcome::kWait, CompletionStatus::kSuccess);
+      }
+      return;
+    }
+  }
+  if (!known) {
+    if (!ats_ && !params_.untranslated_fallback && pcie.at != AddressType::kTranslated) {
+      end(AccessOutcome::kTranslationError, CompletionStatus::kUnsupportedRequest);
+      return;
+    }
+    translation = untranslated();
+  }
+  if (pcie.kind == TlpKind::kTranslationRequest) {
+    pcie.translation = translation;
+    end(AccessOutcome::kDone, CompletionStatus::kSuccess);
+    return;
+  }
+  if (translation.untranslated_only) {
+    stats_.untranslated.add();
+    up_out_->b_transport(payload, delay);
+    return;
+  }
+  const AddressType at = pcie.at;
+  pcie.at = AddressType::kTranslated;
+  pcie.has_pasid = false;
+  pcie.privileged = false;
+  payload.set_address(physical(translation, address));
+  up_out_->b_transport(payload, delay);
+  payload.set_address(address);
+  pcie.at = at;
+  pcie.has_pasid = space.has_pasid;
+  pcie.privileged = space.privileged;
+  pcie.translation = translation;
+}
+
+}  // namespace svasim

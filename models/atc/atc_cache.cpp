@@ -1,0 +1,58 @@
+#include "models/atc/atc_cache.h"
+
+namespace svasim {
+
+bool AtcInvalidation::covers(const AtsSpace& space, Addr page, unsigned shift, bool global) const {
+  if (!has_pasid && space.has_pasid) {
+    return drops_pasid;
+  }
+  if (has_pasid != space.has_pasid) {
+    return false;
+  }
+  if (has_pasid && !all_pasids && (global || space.pasid != pasid)) {
+    return false;
+  }
+  return range.contains(page) || ((range.address ^ page) >> shift) == 0;
+}
+
+bool InvalidationLog::hit_since(std::uint64_t position, const AtsSpace& space, Addr page, unsigned shift,
+                                bool global) const {
+  if (next_ - position > kRemembered) {
+    return true;
+  }
+  for (std::uint64_t i = position; i != next_; ++i) {
+    if (recent_[i % kRemembered].covers(space, page, shift, global)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+AtsSpace AtcCache::space_of(std::uint64_t key) {
+  return AtsSpace{((key >> 1U) & 1U) != 0, (key & 1U) != 0,
+                  Pasid(static_cast<std::uint32_t>((key >> 2U) & kMaxPasid))};
+}
+
+const Translation* AtcCache::find(const AtsSpace& space, Addr address) {
+  const Translation* entry = tlb_.lookup(space.key(), address);
+  if (entry == nullptr && any_global_ && space.has_pasid) {
+    entry = tlb_.lookup(kGlobal | (space.key() & 3U), address);
+  }
+  return entry;
+}
+
+void AtcCache::fill(const AtsSpace& space, Addr address, const Translation& translation) {
+  // SPEC: [ATS 3.2]: Global means something only for requests with PASID.
+  const bool global = translation.global && space.has_pasid;
+  any_global_ = any_global_ || global;
+  tlb_.fill(global ? kGlobal | (space.key() & 3U) : space.key(), address, translation.page_shift,
+            translation);
+}
+
+unsigned AtcCache::invalidate(const AtcInvalidation& invalidation) {
+  return tlb_.invalidate_if([&](std::uint64_t key, Addr page, unsigned shift, const Translation&) {
+    return invalidation.covers(space_of(key), page, shift, (key & kGlobal) != 0);
+  });
+}
+
+}  // namespace svasim
