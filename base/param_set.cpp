@@ -217,6 +217,32 @@ void ParamSet::add(Param param) {
   params_.push_back(std::move(param));
 }
 
+void ParamSet::include(const ParamSet& other, const std::function<void*(void*)>& inner,
+                       const std::function<const void*(const void*)>& const_inner) {
+  for (Param param : other.params_) {
+    if (param.set) {
+      param.set = [set = param.set, inner](void* object, const ParamValue& value) {
+        set(inner(object), value);
+      };
+      param.get = [get = param.get, const_inner](const void* object) { return get(const_inner(object)); };
+    }
+    if (param.open) {
+      param.open = [open = param.open, inner](void* object, const std::string& key) {
+        return open(inner(object), key);
+      };
+      param.each = [each = param.each, const_inner](const void* object, const GroupVisitor& visit) {
+        each(const_inner(object), visit);
+      };
+    }
+    add(std::move(param));
+  }
+  for (const auto& check : other.checks_) {
+    checks_.push_back([check, const_inner](const void* object, const Complain& complain) {
+      check(const_inner(object), complain);
+    });
+  }
+}
+
 std::shared_ptr<const ParamSet> ParamSet::with_defaults(
     const std::vector<std::pair<std::string, std::string>>& defaults) const {
   auto copy = std::make_shared<ParamSet>(summary_);

@@ -87,6 +87,9 @@ class ParamSet {
   void add_check(std::function<void(const void*, const Complain&)> check) {
     checks_.push_back(std::move(check));
   }
+  // Declares the parameters and checks of `other`, whose objects are members of this set's objects.
+  void include(const ParamSet& other, const std::function<void*(void*)>& inner,
+               const std::function<const void*(const void*)>& const_inner);
   // A copy in which the named parameters have other defaults.
   std::shared_ptr<const ParamSet> with_defaults(
       const std::vector<std::pair<std::string, std::string>>& defaults) const;

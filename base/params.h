@@ -108,6 +108,17 @@ class ParamTable {
     return add(std::move(param));
   }
 
+  // All parameters and checks of a member's table, as if they were declared here.
+  template <typename Sub>
+  ParamTable& include(Sub P::*member, const ParamTable<Sub>& table) {
+    const auto inner = [member](void* object) -> void* { return &(static_cast<P*>(object)->*member); };
+    const auto const_inner = [member](const void* object) -> const void* {
+      return &(static_cast<const P*>(object)->*member);
+    };
+    set_->include(table.set(), inner, const_inner);
+    return *this;
+  }
+
   // A nested struct with its own table. `defaults` replaces defaults of that table, in its own syntax.
   template <typename Sub>
   ParamTable& group(const char* name, Sub P::*member, const ParamTable<Sub>& table, const char* sentence,

@@ -207,6 +207,33 @@ struct Outer {
   AllParams inner;
 };
 
+struct Wired {
+  AllParams model;
+  std::string walker;
+};
+
+TEST(Params, IncludedParametersStandBesideTheirOwn) {
+  const auto table = ParamTable<Wired>("wired")
+                         .include(&Wired::model, all_params())
+                         .ref("walker", &Wired::walker, "walker", Ref::kRequired, "Who walks.");
+  EXPECT_EQ(table.defaults().model.iotlb.entries, 128U);
+  Problems problems;
+  const ConfigNode root =
+      load_config_text(std::string(kEverything) + "walker: w\n", "x.yaml", {}, problems).root;
+  const Wired p = table.load(root, problems);
+  EXPECT_TRUE(problems.empty()) << problems.to_string();
+  EXPECT_EQ(p.model.size, 1U << 20);
+  EXPECT_EQ(p.model.levels.size(), 2U);
+  EXPECT_EQ(p.walker, "w");
+  nlohmann::json expected = all_params().to_json(p.model);
+  expected["walker"] = "w";
+  EXPECT_EQ(table.to_json(p), expected);
+  EXPECT_EQ(table.ref_uses(p, root).size(), 4U);
+  const auto tlb = ParamTable<AllParams>("with check").include(&AllParams::iotlb, tlb_params());
+  EXPECT_THAT(problems_of(tlb, "ways: 3\n"),
+              ElementsAre("x.yaml:1:7: ways: 3 ways do not divide 64 entries"));
+}
+
 TEST(Params, RefsInGroups) {
   const auto table = ParamTable<Outer>("outer").group("inner", &Outer::inner, all_params(), "Inner.");
   Problems problems;
