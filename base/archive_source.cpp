@@ -2,12 +2,11 @@
 
 #include <archive.h>
 #include <archive_entry.h>
-#include <stdlib.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <system_error>
@@ -47,24 +46,21 @@ class FileStream : public ByteStream {
 // A part of the spool file; positioned reads, so that several may be open.
 class SpoolStream : public ByteStream {
  public:
-  SpoolStream(std::FILE* file, long offset, std::uint64_t size, std::string name)
-      : file_(file), offset_(offset), left_(size), name_(std::move(name)) {}
+  SpoolStream(const SpoolFile& file, std::uint64_t offset, std::uint64_t size)
+      : file_(file), offset_(offset), left_(size) {}
 
   std::size_t read(char* buffer, std::size_t capacity) override {
     const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(left_, capacity));
-    if (wanted == 0) return 0;
-    const ssize_t count = ::pread(::fileno(file_), buffer, wanted, offset_);
-    if (count <= 0) throw InputError(name_, 0, "cannot read back its temporary copy");
+    const std::size_t count = file_.read(offset_, buffer, wanted);
     offset_ += count;
-    left_ -= static_cast<std::uint64_t>(count);
-    return static_cast<std::size_t>(count);
+    left_ -= count;
+    return count;
   }
 
  private:
-  std::FILE* file_;
-  long offset_;
+  const SpoolFile& file_;
+  std::uint64_t offset_;
   std::uint64_t left_;
-  std::string name_;
 };
 
 // One pass through an archive.
@@ -128,18 +124,6 @@ class MemberStream : public ByteStream {
   ArchiveReader reader_;
 };
 
-// A file without a name: it goes when the process does.
-std::FILE* open_spool(const std::string& for_path) {
-  std::error_code error;
-  std::string name = (fs::temp_directory_path(error) / "svasim-XXXXXX").string();
-  const int descriptor = error ? -1 : ::mkstemp(name.data());
-  if (descriptor < 0) throw InputError(for_path, 0, "cannot create a temporary file to unpack it");
-  ::unlink(name.c_str());
-  std::FILE* const file = ::fdopen(descriptor, "w+b");
-  if (file == nullptr) throw InputError(for_path, 0, "cannot create a temporary file to unpack it");
-  return file;
-}
-
 }  // namespace
 
 ArchiveSource::ArchiveSource(const std::string& path) : path_(path) {
@@ -148,16 +132,7 @@ ArchiveSource::ArchiveSource(const std::string& path) : path_(path) {
   const fs::file_status status = fs::status(path_, error);
   if (!fs::exists(status)) throw InputError(path_, 0, "no such file or folder");
   is_folder_ = fs::is_directory(status);
-  try {
-    is_folder_ ? index_folder() : index_archive();
-  } catch (...) {
-    if (spool_ != nullptr) std::fclose(spool_);
-    throw;
-  }
-}
-
-ArchiveSource::~ArchiveSource() {
-  if (spool_ != nullptr) std::fclose(spool_);
+  is_folder_ ? index_folder() : index_archive();
 }
 
 void ArchiveSource::add(const std::string& full_name, Member member) {
@@ -177,7 +152,8 @@ void ArchiveSource::index_folder() {
 }
 
 void ArchiveSource::index_archive() {
-  spool_ = open_spool(path_);
+  spool_ = std::make_unique<SpoolFile>(path_);
+  std::uint64_t spooled = 0;
   ArchiveReader reader(path_);
   std::array<char, kBlock> buffer;
   while (archive_entry* entry = reader.next()) {
@@ -185,18 +161,18 @@ void ArchiveSource::index_archive() {
     Member member;
     member.size = static_cast<std::uint64_t>(std::max<la_int64_t>(archive_entry_size(entry), 0));
     member.spooled = archive_entry_size_is_set(entry) != 0 && member.size <= kSpoolLimit;
-    member.offset = std::ftell(spool_);
+    member.offset = spooled;
     std::uint64_t total = 0;
     while (const std::size_t count = reader.read(buffer.data(), buffer.size())) {
-      total += count;
-      if (member.spooled && std::fwrite(buffer.data(), 1, count, spool_) != count) {
-        throw InputError(path_, 0, "cannot write the temporary copy of " + full_name);
+      if (member.spooled) {
+        spool_->write(spooled, buffer.data(), count);
+        spooled += count;
       }
+      total += count;
     }
     if (total != member.size) throw InputError(path_, 0, full_name + " is shorter than the archive says");
     add(full_name, std::move(member));
   }
-  if (std::fflush(spool_) != 0) throw InputError(path_, 0, "cannot write its temporary copy");
 }
 
 std::vector<std::string> ArchiveSource::members() const {
@@ -210,7 +186,7 @@ std::unique_ptr<ByteStream> ArchiveSource::open(const std::string& member) const
   if (found == members_.end()) throw InputError(path_, 0, "holds no " + member);
   const Member& m = found->second;
   if (is_folder_) return std::make_unique<FileStream>(m.full_name);
-  if (m.spooled) return std::make_unique<SpoolStream>(spool_, m.offset, m.size, name_of(member));
+  if (m.spooled) return std::make_unique<SpoolStream>(*spool_, m.offset, m.size);
   return std::make_unique<MemberStream>(path_, m.full_name);
 }
 

@@ -3,11 +3,12 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
 #include <map>
 #include <memory>
 #include <string>
 #include <vector>
+
+#include "base/spool_file.h"
 
 namespace svasim {
 
@@ -30,9 +31,6 @@ class ArchiveSource {
   // Throws InputError when `path` is neither a folder nor a readable archive (tar, plain or
   // compressed with zstd, gzip, bzip2 or xz).
   explicit ArchiveSource(const std::string& path);
-  ~ArchiveSource();
-  ArchiveSource(const ArchiveSource&) = delete;
-  ArchiveSource& operator=(const ArchiveSource&) = delete;
 
   const std::string& path() const { return path_; }
   // Sorted.
@@ -49,7 +47,7 @@ class ArchiveSource {
   struct Member {
     std::string full_name;  // in the archive or file system
     bool spooled = false;
-    long offset = 0;  // in the spool file
+    std::uint64_t offset = 0;  // in the spool file
     std::uint64_t size = 0;
   };
 
@@ -60,7 +58,7 @@ class ArchiveSource {
   std::string path_;
   bool is_folder_ = false;
   std::map<std::string, Member> members_;
-  std::FILE* spool_ = nullptr;
+  std::unique_ptr<SpoolFile> spool_;
 };
 
 }  // namespace svasim
