@@ -8,37 +8,37 @@
 
 namespace svasim {
 
-MemoryBus::MemoryBus(sc_core::sc_module_name name, const MemoryBusParams& params, SimContext& /*context*/)
-    : sc_core::sc_module(name), latency_(to_sc(params.latency)) {}
-
-TargetSocket<>& MemoryBus::add_initiator() {
-  const auto port = static_cast<unsigned>(initiators_.size());
-  SVASIM_CHECK(port < 256, "a memory bus has at most 256 initiators");
-  const std::string name = fmt::format("in{}", port);
-  initiators_.push_back(std::make_unique<TargetSocket<>>(name.c_str(), static_cast<FwReceiver&>(*this), port));
-  return *initiators_.back();
+MemoryBus::MemoryBus(sc_core::sc_module_name name, const MemoryBusParams& params, SimContext& /*context*/,
+                     unsigned initiators, unsigned targets)
+    : sc_core::sc_module(name), latency_(to_sc(params.latency)) {
+  SVASIM_CHECK(initiators <= 256, "a memory bus has at most 256 initiators");
+  for (unsigned i = 0; i < initiators; ++i) {
+    initiators_.push_back(
+        std::make_unique<TargetSocket<>>(fmt::format("in{}", i).c_str(), static_cast<FwReceiver&>(*this), i));
+  }
+  for (unsigned i = 0; i < targets; ++i) {
+    targets_.push_back(
+        std::make_unique<InitiatorSocket<>>(fmt::format("out{}", i).c_str(), static_cast<BwReceiver&>(*this), i));
+  }
 }
 
-InitiatorSocket<>& MemoryBus::add_target(const std::string& what, Addr base, std::uint64_t size) {
-  const Range added{base, base + (size - 1), what};
+void MemoryBus::map(unsigned number, const std::string& what, Addr base, std::uint64_t size) {
+  const Range added{base, base + (size - 1), number, what};
   for (const Range& range : ranges_) {
     SVASIM_CHECK(added.last < range.base || range.last < added.base,
                  fmt::format("addresses of {} overlap those of {}", what, range.what));
   }
-  const auto port = static_cast<unsigned>(targets_.size());
-  const std::string name = fmt::format("out{}", port);
-  targets_.push_back(std::make_unique<InitiatorSocket<>>(name.c_str(), static_cast<BwReceiver&>(*this), port));
   ranges_.push_back(added);
-  return *targets_.back();
 }
 
 std::size_t MemoryBus::route(const tlm::tlm_generic_payload& payload) const {
   const Addr address = payload.get_address();
-  std::size_t i = 0;
-  while (i < ranges_.size() && (address < ranges_[i].base || address > ranges_[i].last)) {
-    ++i;
+  for (const Range& range : ranges_) {
+    if (address >= range.base && address <= range.last) {
+      return range.target;
+    }
   }
-  return i;
+  return targets_.size();
 }
 
 void MemoryBus::remember(unsigned port, tlm::tlm_generic_payload& payload) {

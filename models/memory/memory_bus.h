@@ -14,21 +14,25 @@
 namespace svasim {
 
 // Routes by address and adds its latency in each direction; never waits and never wakes. A request
-// to an address nobody claimed is answered TLM_ADDRESS_ERROR_RESPONSE. Initiators are ranked in the
-// order of add_initiator: targets serve equal-time requests in that order.
+// to an address nobody claimed is answered TLM_ADDRESS_ERROR_RESPONSE. Initiators are ranked by
+// their number: targets serve equal-time requests in that order.
 class MemoryBus : public sc_core::sc_module, private FwReceiver, private BwReceiver {
  public:
-  MemoryBus(sc_core::sc_module_name name, const MemoryBusParams& params, SimContext& context);
+  MemoryBus(sc_core::sc_module_name name, const MemoryBusParams& params, SimContext& context, unsigned initiators,
+            unsigned targets);
 
-  // Before elaboration only.
-  TargetSocket<>& add_initiator();
-  // `size` bytes from `base`; ranges must not overlap (InternalError).
-  InitiatorSocket<>& add_target(const std::string& what, Addr base, std::uint64_t size);
+  // Sockets by number; every one has to be bound.
+  TargetSocket<>& initiator(unsigned number) { return *initiators_.at(number); }
+  InitiatorSocket<>& target(unsigned number) { return *targets_.at(number); }
+  // Target `number` answers `size` bytes from `base`; it may have several ranges. Ranges must not
+  // overlap (InternalError).
+  void map(unsigned number, const std::string& what, Addr base, std::uint64_t size);
 
  private:
   struct Range {
     Addr base;
     Addr last;
+    unsigned target;
     std::string what;
   };
 
@@ -39,7 +43,7 @@ class MemoryBus : public sc_core::sc_module, private FwReceiver, private BwRecei
   tlm::tlm_sync_enum nb_transport_bw(unsigned port, tlm::tlm_generic_payload& payload, tlm::tlm_phase& phase,
                                      sc_core::sc_time& delay) override;
 
-  // Index of the target that claims the whole access, or the number of targets.
+  // Number of the target that claims the first byte, or the number of targets.
   std::size_t route(const tlm::tlm_generic_payload& payload) const;
   void remember(unsigned port, tlm::tlm_generic_payload& payload);
   unsigned recall(tlm::tlm_generic_payload& payload);

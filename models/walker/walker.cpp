@@ -12,7 +12,8 @@ WalkExtension& walk_of(tlm::tlm_generic_payload& payload) { return *payload.get_
 
 }  // namespace
 
-PageTableWalker::PageTableWalker(sc_core::sc_module_name name, const WalkerParams& params, SimContext& context)
+PageTableWalker::PageTableWalker(sc_core::sc_module_name name, const WalkerParams& params, SimContext& context,
+                                 unsigned requesters)
     : sc_core::sc_module(name),
       params_(params),
       memory_("memory", *this),
@@ -23,19 +24,15 @@ PageTableWalker::PageTableWalker(sc_core::sc_module_name name, const WalkerParam
   for (auto slot = slots_.rbegin(); slot != slots_.rend(); ++slot) {
     free_.push_back(slot->get());
   }
+  for (unsigned i = 0; i < requesters; ++i) {
+    requesters_.push_back(std::make_unique<TargetSocket<WalkProtocol>>(fmt::format("requester{}", i).c_str(),
+                                                                       static_cast<FwReceiver&>(*this), i));
+  }
   SC_HAS_PROCESS(PageTableWalker);
   SC_METHOD(run);
   sensitive << wake_.event();
   dont_initialize();
   stats_.describe(context.stats, this->name());
-}
-
-TargetSocket<WalkProtocol>& PageTableWalker::add_requester() {
-  const auto port = static_cast<unsigned>(requesters_.size());
-  const std::string name = fmt::format("requester{}", port);
-  requesters_.push_back(
-      std::make_unique<TargetSocket<WalkProtocol>>(name.c_str(), static_cast<FwReceiver&>(*this), port));
-  return *requesters_.back();
 }
 
 tlm::tlm_sync_enum PageTableWalker::nb_transport_fw(unsigned port, tlm::tlm_generic_payload& payload,

@@ -27,10 +27,11 @@ class PageTableWalker : public sc_core::sc_module,
                         private FwReceiver,
                         private MemoryClient {
  public:
-  PageTableWalker(sc_core::sc_module_name name, const WalkerParams& params, SimContext& context);
+  PageTableWalker(sc_core::sc_module_name name, const WalkerParams& params, SimContext& context,
+                  unsigned requesters = 1);
 
-  // A socket for one more requester; before elaboration only.
-  TargetSocket<WalkProtocol>& add_requester();
+  // Sockets of the requesters by number; every one has to be bound.
+  TargetSocket<WalkProtocol>& requester(unsigned number) { return *requesters_.at(number); }
   InitiatorSocket<>& memory_socket() { return memory_.socket(); }
   const WalkerStats& stats() const { return stats_; }
   const Wake& wake() const { return wake_; }
