@@ -1,0 +1,88 @@
+// Builds page tables for tests, entry by entry, without the helpers the walkers use.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/types.h"
+#include "models/formats/page_table_format.h"
+#include "models/reference/memory_view.h"
+
+namespace svasim {
+
+// Hands out table pages of a range of physical memory, lowest address first, freed ones again last
+// in first out.
+class PageAllocator {
+ public:
+  PageAllocator(Addr first, Addr end) : next_(first), end_(end) {}
+  // Throws InternalError when the range is used up.
+  Addr allocate();
+  void release(Addr page) { free_.push_back(page); }
+
+ private:
+  Addr next_;
+  Addr end_;
+  std::vector<Addr> free_;
+};
+
+struct PageRights {
+  bool read = true;  // second stage only
+  bool write = true;
+  bool user = true;         // first stage only
+  std::uint64_t extra = 0;  // further bits of the leaf (A, D, SNP, ignored bits)
+};
+
+class PageTableBuilder {
+ public:
+  // Table pages must exist in `memory`: with a PageMemory, pass `memory` itself as `pages_of` and they
+  // are added as they are allocated; with other memories pass nullptr.
+  PageTableBuilder(MemoryView& memory, PageMemory* pages_of, PageAllocator& allocator, TableStage stage,
+                   unsigned levels, bool internal_rights = false);
+  PageTableBuilder(PageMemory& memory, PageAllocator& allocator, TableStage stage, unsigned levels,
+                   bool internal_rights = false)
+      : PageTableBuilder(memory, &memory, allocator, stage, levels, internal_rights) {}
+
+  Addr root() const { return root_; }
+  unsigned levels() const { return levels_; }
+
+  // Maps one page of 2^page_shift bytes (12, 21, 30). Replaces a leaf of the same size. False, and
+  // nothing changed, when a table or a larger page is in the way. Tables above grant everything.
+  bool map(Addr iova, Addr pa, unsigned page_shift, const PageRights& rights = {});
+
+  // Maps a range with the largest pages its alignment and `largest` allow.
+  bool map_range(Addr iova, Addr pa, std::uint64_t bytes, const PageRights& rights = {},
+                 unsigned largest = 12);
+
+  // Clears the leaf that maps `iova`. False when none does. Tables stay.
+  bool unmap(Addr iova);
+  // Clears whatever is in the level-`level` entry for `iova` and gives the tables below back.
+  void cut(Addr iova, unsigned level);
+
+  // The entry of `level` on the way to `iova`; 0 when the tables do not reach that far down.
+  Addr entry_address(Addr iova, unsigned level) const;
+  std::uint64_t entry(Addr iova, unsigned level) const;
+  void set_entry(Addr iova, unsigned level, std::uint64_t value);
+  // Level of the leaf that maps `iova`; 0 when none does.
+  unsigned leaf_level(Addr iova) const;
+
+ private:
+  Addr new_table();
+  bool present(std::uint64_t entry) const;
+  bool is_leaf(std::uint64_t entry, unsigned level) const;
+  std::uint64_t leaf_entry(Addr pa, unsigned level, const PageRights& rights) const;
+  std::uint64_t table_entry(Addr table) const;
+  std::uint64_t read(Addr address) const;
+  void write(Addr address, std::uint64_t value);
+  void free_table(Addr table, unsigned level);
+
+  MemoryView& memory_;
+  PageMemory* pages_of_;
+  PageAllocator& allocator_;
+  TableStage stage_;
+  unsigned levels_;
+  std::uint64_t read_bit_;
+  std::uint64_t write_bit_;
+  Addr root_ = 0;
+};
+
+}  // namespace svasim
