@@ -1,0 +1,51 @@
+// CAP, ECAP and what follows from them.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "models/formats/page_table_format.h"
+#include "models/formats/vtd_registers.h"
+#include "models/formats/vtd_second_stage.h"
+#include "models/formats/x86_first_stage.h"
+#include "models/iommu/iommu_params.h"
+
+namespace svasim {
+
+// MODEL: five-level and nested tables, interrupt remapping, memory types, host permission tables and
+// register-based invalidation are not offered.
+class Capabilities {
+ public:
+  // Where the fault records lie. SPEC: [VTD 11.4.2] leaves it to the implementation.
+  static constexpr std::uint32_t kFaultRecordOffset = 0x400;
+  static constexpr std::uint32_t kIotlbRegisterOffset = 0x100;
+
+  explicit Capabilities(const IommuCapabilityParams& params);
+
+  std::uint32_t version() const { return static_cast<std::uint32_t>(VtdVer::MAJOR::make(params_.version)); }
+  std::uint64_t cap() const { return cap_; }
+  std::uint64_t ecap() const { return ecap_; }
+  const IommuCapabilityParams& params() const { return params_; }
+  std::uint32_t registers_end() const { return kFaultRecordOffset + params_.fault_records * 16; }
+
+  // Bits a physical address in a structure must not have.
+  std::uint64_t beyond_host_width() const { return mask_between(63, params_.host_address_width); }
+  bool pasid_fits(std::uint32_t pasid) const { return pasid >> params_.pasid_bits == 0; }
+
+  // nullptr for a number of levels that is not offered.
+  const PageTableFormat* first_stage(unsigned levels, bool extended_accessed) const {
+    return levels == 4 && params_.first_stage ? &first_stage_[extended_accessed] : nullptr;
+  }
+  const PageTableFormat* second_stage(unsigned levels, bool accessed_dirty) const {
+    return levels == 3 || levels == 4 ? &second_stage_[levels - 3][accessed_dirty] : nullptr;
+  }
+
+ private:
+  IommuCapabilityParams params_;
+  std::uint64_t cap_ = 0;
+  std::uint64_t ecap_ = 0;
+  std::array<PageTableFormat, 2> first_stage_;
+  std::array<std::array<PageTableFormat, 2>, 2> second_stage_;
+};
+
+}  // namespace svasim

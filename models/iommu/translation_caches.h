@@ -1,0 +1,129 @@
+// The IOMMU's caches and what invalidations do to them.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "models/iommu/access_rights.h"
+#include "models/iommu/address_space.h"
+#include "models/iommu/invalidation_scope.h"
+#include "models/iommu/iommu_params.h"
+#include "models/tlb/tlb.h"
+
+namespace svasim {
+
+struct IotlbEntry {
+  Addr page = 0;
+  std::uint64_t born = 0;  // for StaleCheck
+  PageRights rights;
+  std::uint8_t shift = 0;
+  bool snoop = false;  // SNP of a second-stage leaf
+};
+
+// "The table of `level` for these addresses is at `table`", with the rights of the entries above.
+struct PagingEntry {
+  Addr table = 0;
+  std::uint8_t level = 0;
+  bool read = false;
+  bool write = false;
+  bool user = false;
+};
+
+// A cache whose last look-up is remembered. WHY: successive requests mostly use one context; asking
+// again for the entry used last changes no replacement state, so it need not be searched.
+template <typename Data>
+class RememberingCache {
+ public:
+  RememberingCache(const TlbParams& params, std::uint64_t seed, std::string_view name)
+      : tlb_(params, seed, name) {}
+
+  const Data* lookup(std::uint64_t space, Addr address) {
+    if (last_ != nullptr && space == last_space_ && address == last_address_) {
+      tlb_.stats().hits.add();
+      return last_;
+    }
+    last_ = tlb_.lookup(space, address);
+    last_space_ = space;
+    last_address_ = address;
+    return last_;
+  }
+  void fill(std::uint64_t space, Addr address, const Data& data) {
+    last_ = nullptr;
+    tlb_.fill(space, address, kPageShift, data);
+  }
+  template <typename Match>
+  void invalidate_if(Match match) {
+    last_ = nullptr;
+    tlb_.invalidate_if(match);
+  }
+  const Tlb<Data>& tlb() const { return tlb_; }
+
+ private:
+  Tlb<Data> tlb_;
+  const Data* last_ = nullptr;
+  std::uint64_t last_space_ = 0;
+  Addr last_address_ = 0;
+};
+
+class TranslationCaches {
+ public:
+  TranslationCaches(const IommuParams& params, std::uint64_t seed, std::string_view name);
+
+  // SPEC: [VTD Table 17] context cache by requester; PASID cache by requester and PASID.
+  const ContextEntry* context(RequesterId requester) { return context_.lookup(0, key(requester)); }
+  void fill_context(RequesterId requester, const ContextEntry& entry) {
+    context_.fill(0, key(requester), entry);
+  }
+  const AddressSpace* pasid(RequesterId requester, Pasid pasid) {
+    return pasid_.lookup(requester.value(), key(pasid));
+  }
+  void fill_pasid(RequesterId requester, Pasid pasid, const AddressSpace& space) {
+    pasid_.fill(requester.value(), key(pasid), space);
+  }
+
+  IotlbEntry* translation(SpaceTag tag, Addr iova) { return iotlb_.lookup(tag.bits(), iova); }
+  void fill_translation(SpaceTag tag, Addr iova, const IotlbEntry& entry) {
+    iotlb_.fill(tag.bits(), iova, entry.shift, entry);
+  }
+
+  // The lowest table known on the way to `iova`, or nullptr.
+  const PagingEntry* table(SpaceTag tag, Addr iova) { return paging(tag).lookup(tag.bits(), iova); }
+  // A table of `level` serves the addresses one entry of the level above maps.
+  void fill_table(SpaceTag tag, Addr iova, const PagingEntry& entry) {
+    paging(tag).fill(tag.bits(), iova, span(entry.level), entry);
+  }
+
+  // Context-cache invalidations. `mask`: bits of the requester that are not compared.
+  void invalidate_contexts() { context_.invalidate_if([](auto...) { return true; }); }
+  void invalidate_contexts(DomainId legacy_domain);
+  void invalidate_contexts(RequesterId requester, std::uint16_t mask);
+  // PASID-cache invalidations.
+  void invalidate_pasids() { pasid_.invalidate_if([](auto...) { return true; }); }
+  void invalidate_pasids(DomainId did);
+  void invalidate_pasids(DomainId did, Pasid pasid);
+  // IOTLB and paging-structure caches.
+  void invalidate(const InvalidationScope& scope);
+  void invalidate_all();
+
+  const Tlb<ContextEntry>& contexts() const { return context_.tlb(); }
+  const Tlb<AddressSpace>& pasids() const { return pasid_.tlb(); }
+  const Tlb<IotlbEntry>& iotlb() const { return iotlb_; }
+  const Tlb<PagingEntry>& first_stage_tables() const { return first_stage_; }
+  const Tlb<PagingEntry>& second_stage_tables() const { return second_stage_; }
+
+ private:
+  static Addr key(RequesterId requester) { return Addr{requester.value()} << kPageShift; }
+  static Addr key(Pasid pasid) { return Addr{pasid.value()} << kPageShift; }
+  static unsigned span(unsigned level) { return kPageShift + PageTableFormat::kIndexBits * level; }
+  Tlb<PagingEntry>& paging(SpaceTag tag) {
+    return tag.kind() == SpaceKind::kFirstStage ? first_stage_ : second_stage_;
+  }
+
+  RememberingCache<ContextEntry> context_;
+  RememberingCache<AddressSpace> pasid_;
+  Tlb<IotlbEntry> iotlb_;
+  Tlb<PagingEntry> first_stage_;
+  Tlb<PagingEntry> second_stage_;
+};
+
+}  // namespace svasim

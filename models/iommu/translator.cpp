@@ -1,0 +1,268 @@
+#include "models/iommu/translator.h"
+
+#include "models/formats/vtd_registers.h"
+
+namespace svasim {
+
+using Next = Translator::Next;
+
+Next Translator::resolve(Request& request) {
+  const ContextEntry* context = &request.own_context;
+  if (!request.has_context) {
+    if (check_root(request); request.fault != FaultReason::kNone) {
+      return Next::kDone;
+    }
+    context = caches_.context(request.requester);
+    if (context == nullptr) {
+      return Next::kFetchContext;
+    }
+  }
+  request.quiet = context->quiet;
+  if (check_context(request, *context); request.fault != FaultReason::kNone) {
+    return Next::kDone;
+  }
+  if (!request.has_pasid) {
+    request.access.privileged = context->rid_privileged;
+  }
+  // SPEC: [VTD 4.2.3] a translated request is done after the context checks.
+  if (request.kind == RequestKind::kTranslated) {
+    return Next::kDone;
+  }
+  if (request.space == nullptr) {
+    if (context->legacy) {
+      request.space = &context->space;
+    } else {
+      request.space = caches_.pasid(request.requester, pasid_of(request, *context));
+      if (request.space == nullptr) {
+        request.own_context = *context;
+        request.has_context = true;
+        return Next::kFetchPasid;
+      }
+    }
+  }
+  const AddressSpace& space = *request.space;
+  request.quiet = space.quiet;
+  if (request.kind == RequestKind::kPageRequest) {
+    return Next::kDone;
+  }
+  // SPEC: [VTD 3.6.1] no execute requests up to major version 7; privileged ones need SRE.
+  if (request.execute) {
+    return fail(request, FaultReason::kPasidExecuteRequested);
+  }
+  if (request.access.privileged && !space.supervisor) {
+    return fail(request, FaultReason::kSupervisorDisabled);
+  }
+  return Next::kDone;
+}
+
+Next Translator::check_root(Request& request) {
+  switch (root_.mode) {
+    case TranslationMode::kLegacy:
+      if (root_.bad_fields) {
+        return fail(request, FaultReason::kTranslationModeInvalid);
+      }
+      if (request.kind == RequestKind::kPageRequest) {
+        return fail(request, FaultReason::kPageRequestInLegacyMode);
+      }
+      if (request.has_pasid) {
+        return fail(request, FaultReason::kPasidInLegacyMode);
+      }
+      return Next::kDone;
+    case TranslationMode::kScalable:
+      if (root_.bad_fields || !capabilities_.params().scalable_mode) {
+        return fail(request, FaultReason::kTranslationModeInvalid);
+      }
+      if (request.has_pasid && !capabilities_.pasid_fits(request.pasid.value())) {
+        return fail(request, FaultReason::kPasidBeyondWidth);
+      }
+      return Next::kDone;
+    case TranslationMode::kAbortDma:
+      return fail(request, capabilities_.params().abort_dma ? FaultReason::kAbortDma
+                                                            : FaultReason::kTranslationModeInvalid);
+    case TranslationMode::kReserved:
+      break;
+  }
+  return fail(request, FaultReason::kTranslationModeInvalid);
+}
+
+Next Translator::check_context(Request& request, const ContextEntry& context) {
+  const bool ats = request.kind == RequestKind::kTranslationRequest || request.kind == RequestKind::kTranslated;
+  if (ats && !context.device_tlb) {
+    return fail(request, context.legacy ? FaultReason::kLegacyAtsBlocked : FaultReason::kDeviceTlbDisabled);
+  }
+  if (context.legacy) {
+    return Next::kDone;
+  }
+  if (request.kind == RequestKind::kPageRequest && !context.page_requests) {
+    return fail(request, FaultReason::kPageRequestDisabled);
+  }
+  if (!request.has_pasid) {
+    return Next::kDone;
+  }
+  if (request.kind == RequestKind::kTranslated) {
+    return fail(request, FaultReason::kTranslatedWithPasid);
+  }
+  if (!context.pasid_enable) {
+    return fail(request, FaultReason::kPasidDisabled);
+  }
+  if (request.pasid.value() >= context.pasid_limit) {
+    return fail(request, FaultReason::kPasidBeyondDirectory);
+  }
+  if (request.pasid == context.rid_pasid) {
+    return fail(request, FaultReason::kPasidIsRidPasid);
+  }
+  return Next::kDone;
+}
+
+void Translator::learn(const StructureFetch& fetch, RequesterId requester, Pasid pasid) {
+  if (fetch.is_context()) {
+    caches_.fill_context(requester, fetch.context());
+  } else {
+    caches_.fill_pasid(requester, pasid, fetch.space());
+  }
+}
+
+void Translator::take(Request& request, const StructureFetch& fetch) {
+  if (fetch.is_context()) {
+    request.own_context = fetch.context();
+    request.has_context = true;
+  } else {
+    request.own_space = fetch.space();
+    request.space = &request.own_space;
+  }
+}
+
+FaultReason Translator::input_fault(const Request& request) const {
+  const AddressSpace& space = *request.space;
+  FaultReason reason = FaultReason::kNone;
+  if (space.kind == SpaceKind::kFirstStage) {
+    reason = space.format->accepts(request.iova) ? FaultReason::kNone : FaultReason::kNotCanonical;
+  } else if ((request.iova >> space.input_bits) != 0) {
+    reason = space.kind == SpaceKind::kPassThrough ? FaultReason::kHostAddressBeyondWidth
+                                                   : FaultReason::kSecondStageBeyondWidth;
+  }
+  return space.legacy ? legacy_reason(reason, request.is_write()) : reason;
+}
+
+Next Translator::lookup(Request& request) {
+  const AddressSpace& space = *request.space;
+  if (space.kind == SpaceKind::kPassThrough) {
+    if (const FaultReason reason = input_fault(request); reason != FaultReason::kNone) {
+      return fail(request, reason);
+    }
+    // SPEC: [VTD 3.4] output = input; reported as 4-KiB pages.
+    request.page = request.iova & ~(kPageSize - 1);
+    request.shift = kPageShift;
+    request.rights = {true, true};
+    std::uint64_t born = ~std::uint64_t{0};
+    return use(request, born);
+  }
+  IotlbEntry* entry = caches_.translation(space.tag, request.iova);
+  if (entry == nullptr) {
+    if (const FaultReason reason = input_fault(request); reason != FaultReason::kNone) {
+      return fail(request, reason);
+    }
+    return Next::kWalk;
+  }
+  const EffectiveRights rights = effective_rights(entry->rights, space, request.access.privileged);
+  const AccessKind& access = request.access;
+  if ((access.read && !rights.read) || (access.write && !(rights.write && entry->rights.dirty))) {
+    stats_.rewalks.add();
+    return Next::kWalk;
+  }
+  request.hit = true;
+  request.rights = rights;
+  request.snoop = entry->snoop;
+  request.page = entry->page;
+  request.shift = entry->shift;
+  return use(request, entry->born);
+}
+
+// The translation is known and allows the access.
+Next Translator::use(Request& request, std::uint64_t& born) {
+  const AddressSpace& space = *request.space;
+  if (stale_check_.stale(born, space.tag, request.iova & ~(kPageSize - 1), kPageShift)) {
+    stats_.stale_uses.add();
+  }
+  // A superpage lets an access run over a 4-KiB boundary; nothing lets it leave its page.
+  request.crosses = space.kind != SpaceKind::kPassThrough && ((request.iova ^ request.last) >> request.shift) != 0;
+  if (in_interrupt_range(request.address())) {
+    return fail(request, space.legacy ? FaultReason::kLegacyOutputInInterruptRange
+                                      : FaultReason::kOutputInInterruptRange);
+  }
+  return Next::kDone;
+}
+
+void Translator::make_walk(const Request& request, WalkRequest& walk) {
+  const AddressSpace& space = *request.space;
+  walk.format = space.format;
+  walk.level = space.format->levels;
+  walk.table = space.root;
+  walk.upper_read = walk.upper_write = walk.upper_user = true;
+  if (const PagingEntry* entry = caches_.table(space.tag, request.iova)) {
+    walk.level = entry->level;
+    walk.table = entry->table;
+    walk.upper_read = entry->read;
+    walk.upper_write = entry->write;
+    walk.upper_user = entry->user;
+  }
+  walk.iova = request.iova;
+  walk.is_read = request.access.read;
+  walk.is_write = request.access.write;
+  walk.privileged = request.access.privileged;
+  walk.write_protect = space.write_protect;
+  walk.need_access = request.kind != RequestKind::kTranslationRequest;
+  walk.update_ad = space.update_ad;
+  walk.extended_access = space.extended_access;
+  walk.snooped = space.walk_snoop;
+  walk.host_address_width = static_cast<std::uint8_t>(capabilities_.params().host_address_width);
+}
+
+void Translator::learn(const AddressSpace& space, const WalkRequest& walk, const WalkResult& result,
+                       std::uint64_t born) {
+  // SPEC: [VTD 6.1] with CM = 0 nothing that faulted is cached.
+  if (result.fault != FaultReason::kNone || (!result.read && !result.write)) {
+    return;
+  }
+  IotlbEntry entry;
+  entry.page = result.page;
+  entry.born = born;
+  entry.rights = {result.read, result.write, result.user, result.dirty};
+  entry.shift = result.page_shift;
+  entry.snoop = result.snoop;
+  caches_.fill_translation(space.tag, walk.iova, entry);
+  for (unsigned i = 0; i < result.steps; ++i) {
+    const WalkResult::Step& step = result.step[i];
+    caches_.fill_table(space.tag, walk.iova, {step.table, step.level, step.read, step.write, step.user});
+  }
+}
+
+Next Translator::take(Request& request, const WalkRequest& walk, const WalkResult& result, std::uint64_t born) {
+  const AddressSpace& space = *request.space;
+  const AccessKind& access = request.access;
+  const bool same_access = walk.is_read == access.read && walk.is_write == access.write &&
+                           walk.privileged == access.privileged;
+  if (result.fault != FaultReason::kNone) {
+    if (!same_access) {
+      return Next::kWalk;
+    }
+    return fail(request, space.legacy ? legacy_reason(result.fault, request.is_write()) : result.fault);
+  }
+  const PageRights rights{result.read, result.write, result.user, result.dirty};
+  const EffectiveRights effective = effective_rights(rights, space, access.privileged);
+  if (request.kind == RequestKind::kUntranslated) {
+    if (const FaultReason denied = access_fault(rights, space, access); denied != FaultReason::kNone) {
+      return fail(request, denied);
+    }
+  }
+  if (access.write && effective.write && !result.dirty && !same_access) {
+    return Next::kWalk;
+  }
+  request.rights = effective;
+  request.snoop = result.snoop;
+  request.page = result.page;
+  request.shift = result.page_shift;
+  return use(request, born);
+}
+
+}  // namespace svasim

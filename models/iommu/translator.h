@@ -1,0 +1,84 @@
+// The translation of requests, without a clock: what is known, what must be read, what is answered.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "models/iommu/capabilities.h"
+#include "models/iommu/iommu_stats.h"
+#include "models/iommu/request.h"
+#include "models/iommu/stale_check.h"
+#include "models/iommu/structure_fetch.h"
+#include "models/iommu/translation_caches.h"
+#include "models/walker/walker_if.h"
+
+namespace svasim {
+
+// Both timing modes call the same steps: resolve() finds the address space, lookup() the page, and
+// where they ask for memory, the caller has it read and goes on with the result.
+class Translator {
+ public:
+  enum class Next : std::uint8_t {
+    kDone,          // fault or translation is in the request
+    kFetchContext,  // start fetch_context()
+    kFetchPasid,    // start fetch_pasid()
+    kWalk,          // start make_walk()
+  };
+
+  Translator(const IommuParams& params, const Capabilities& capabilities, IommuStats& stats, std::uint64_t seed,
+             std::string_view name)
+      : capabilities_(capabilities), stats_(stats), caches_(params, seed, name) {}
+
+  // The latched root pointer.
+  void set_root(const RootPointer& root) { root_ = root; }
+  const RootPointer& root() const { return root_; }
+
+  // Finds the address space of the request, or the fault; SPEC: [VTD 3.4]. Translated requests end
+  // here, and page requests after it.
+  Next resolve(Request& request);
+  // Finds the translation in the IOTLB.
+  Next lookup(Request& request);
+
+  StructureFetch::State fetch_context(const Request& request, StructureFetch& fetch) const {
+    return fetch.start_context(root_, request.requester);
+  }
+  StructureFetch::State fetch_pasid(const Request& request, StructureFetch& fetch) const {
+    return fetch.start_pasid(request.own_context, pasid_of(request, request.own_context));
+  }
+  // The caches learn from a fetch that is done.
+  void learn(const StructureFetch& fetch, RequesterId requester, Pasid pasid);
+  // The request learns from it; go on with resolve().
+  static void take(Request& request, const StructureFetch& fetch);
+
+  void make_walk(const Request& request, WalkRequest& walk);
+  void learn(const AddressSpace& space, const WalkRequest& walk, const WalkResult& result, std::uint64_t born);
+  // The request takes the result of a walk for its page; kWalk: it needs one of its own, because
+  // the walk asked for less, or faulted for asking something else.
+  Next take(Request& request, const WalkRequest& walk, const WalkResult& result, std::uint64_t born);
+
+  static Pasid pasid_of(const Request& request, const ContextEntry& context) {
+    return request.has_pasid ? request.pasid : context.rid_pasid;
+  }
+
+  TranslationCaches& caches() { return caches_; }
+  const TranslationCaches& caches() const { return caches_; }
+  StaleCheck& stale_check() { return stale_check_; }
+
+ private:
+  Next fail(Request& request, FaultReason reason) {
+    request.fault = reason;
+    return Next::kDone;
+  }
+  Next check_root(Request& request);
+  Next check_context(Request& request, const ContextEntry& context);
+  Next use(Request& request, std::uint64_t& born);
+  FaultReason input_fault(const Request& request) const;
+
+  const Capabilities& capabilities_;
+  IommuStats& stats_;
+  TranslationCaches caches_;
+  StaleCheck stale_check_;
+  RootPointer root_;
+};
+
+}  // namespace svasim
