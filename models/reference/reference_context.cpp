@@ -285,6 +285,8 @@ FaultReason find_pasid_entry(const MemoryView& memory, const ReferenceRegisters&
     context.first_stage_table = E::FSPTPTR::in_place(entry);
     context.write_protect = E::WPE::get(entry) != 0;
     context.extended_accessed = E::EAFE::get(entry) != 0;
+    // A guest address when nested.
+    if (!second && beyond_host(registers, context.first_stage_table)) return FaultReason::kPasidEntryReserved;
     if (second && (context.first_stage_table >> guest_width(registers, context.second_stage_levels)) != 0) {
       return FaultReason::kPasidEntryInvalid;
     }
