@@ -102,6 +102,54 @@ TEST_F(Pages, NestedTakesTheSmallerSize) {
   EXPECT_EQ(reference.probe(read(S::kNested, 0x200000)).page_shift, 21u);
 }
 
+TEST_F(Pages, NestedNeedsTheRightsOfBothStages) {
+  ASSERT_TRUE(guest.map(0x40000000, 0x90000000, 21));
+  ASSERT_TRUE(nested.map(0x1000, 0x40000000, 12, {true, false, true, 0}));
+  EXPECT_EQ(reference.probe(write(S::kNested, 0x1000)).fault, F::kNoWrite) << "first stage";
+  EXPECT_FALSE(reference.probe(translation(S::kNested, 0x1000)).write);
+  ASSERT_TRUE(nested.map(0x1000, 0x40000000, 12));
+  EXPECT_EQ(reference.probe(write(S::kNested, 0x1000)).fault, F::kNone);
+  ASSERT_TRUE(nested.map(0x1000, 0x40000000, 12, {true, true, false, 0}));
+  EXPECT_EQ(reference.probe(read(S::kNested, 0x1000)).fault, F::kUserNotAllowed);
+}
+
+TEST_F(Pages, EveryDeviceAndPasidHasItsOwnEntry) {
+  // All PASIDs of one table and of the neighbouring directory entries, and devices of both halves of
+  // the root entry, each with a table of its own.
+  std::vector<PageTableBuilder> spaces;
+  std::vector<ReferenceRequest> requests;
+  ScalableContext context;
+  context.pasid = true;
+  context.pdts = 0;
+  for (const unsigned devfn : {1u, 127u, 128u, 129u, 255u}) {
+    const RequesterId device(static_cast<std::uint16_t>(0x500 | devfn));
+    tables.set_context(device, context);
+    for (const unsigned pasid : {1u, 31u, 32u, 33u, 63u, 64u, 95u, 127u, 8191u}) {
+      spaces.emplace_back(memory, pages, TableStage::kFirst, 4);
+      tables.set_pasid_entry(device, Pasid(pasid),
+                             first_stage_pasid_entry(spaces.back().root(), 4, DomainId(1)));
+      ASSERT_TRUE(spaces.back().map(0x1000, spaces.size() << 12, 12));
+      requests.push_back(read(Pasid(pasid), 0x1000));
+      requests.back().requester = device;
+    }
+  }
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    EXPECT_EQ(reference.probe(requests[i]).address, (i + 1) << 12);
+  }
+}
+
+TEST_F(Pages, FiveLevelSecondStage) {
+  registers.cap = VtdCap::MGAW::set(registers.cap, 56);
+  PageTableBuilder table(memory, pages, TableStage::kSecond, 5);
+  const Pasid pasid(0x50);
+  tables.set_pasid_entry(S::kDevice, pasid, second_stage_pasid_entry(table.root(), 5, S::kSecondDomain));
+  for (unsigned bit = 12; bit < 57; ++bit) ASSERT_TRUE(table.map(Addr{1} << bit, Addr{bit} << 12, 12));
+  for (unsigned bit = 12; bit < 57; ++bit) {
+    EXPECT_EQ(reference.probe(read(pasid, Addr{1} << bit)).address, Addr{bit} << 12);
+  }
+  EXPECT_EQ(reference.probe(read(pasid, Addr{1} << 57)).fault, F::kSecondStageBeyondWidth);
+}
+
 TEST_F(Pages, RightsOfTranslationRequests) {
   ASSERT_TRUE(first.map(0x1000, 0x10000, 12));
   ASSERT_TRUE(first.map(0x2000, 0x20000, 12, {true, false, true, 0}));
