@@ -12,12 +12,9 @@ WalkExtension& walk_of(tlm::tlm_generic_payload& payload) { return *payload.get_
 
 }  // namespace
 
-PageTableWalker::PageTableWalker(sc_core::sc_module_name name, const WalkerParams& params, SimContext& context,
-                                 unsigned requesters)
-    : sc_core::sc_module(name),
-      params_(params),
-      memory_("memory", *this),
-      wake_("wake") {
+PageTableWalker::PageTableWalker(sc_core::sc_module_name name, const WalkerParams& params,
+                                 SimContext& context, unsigned requesters)
+    : Walker(name), params_(params), memory_("memory", *this), wake_("wake") {
   for (std::uint32_t i = 0; i < params.slots; ++i) {
     slots_.push_back(std::make_unique<Slot>(i));
   }
@@ -69,6 +66,9 @@ void PageTableWalker::begin(const Walk& walk, Ps now) {
   stats_.started.add();
   stats_.wait.record(now - walk.arrival);
   slot.access.source.key = (std::uint64_t{walk.port} << 40U) | extension.request.id;
+  if (observer_ != nullptr) {
+    observer_->walk_started(slot.access.slot, extension.request, now);
+  }
   advance(slot, slot.machine.start(extension.request), now);
 }
 
@@ -79,12 +79,16 @@ void PageTableWalker::advance(Slot& slot, WalkMachine::Need need, Ps when) {
   const Ps delay = leave - now_ps();
   if (need != WalkMachine::Need::kDone) {
     prepare(slot.access, slot.machine, need);
+    slot.left = leave;
     memory_.send(slot.access, delay);
     return;
   }
   extension.result = slot.machine.result();
   count(extension.result);
   stats_.duration.record(leave - slot.started);
+  if (observer_ != nullptr) {
+    observer_->walk_finished(slot.access.slot, extension.result, leave);
+  }
   const Walk done = slot.walk;
   slot.walk = Walk();
   free_.push_back(&slot);
@@ -98,37 +102,42 @@ void PageTableWalker::advance(Slot& slot, WalkMachine::Need need, Ps when) {
   }
 }
 
-void PageTableWalker::prepare(Access& access, const WalkMachine& machine, WalkMachine::Need need) {
-  const bool update = need == WalkMachine::Need::kUpdate;
-  access.set_command(update ? tlm::TLM_WRITE_COMMAND : tlm::TLM_READ_COMMAND);
-  access.set_address(machine.address());
-  access.set_data_ptr(reinterpret_cast<unsigned char*>(&access.word));
-  access.set_data_length(sizeof(access.word));
-  access.set_streaming_width(sizeof(access.word));
-  access.set_byte_enable_ptr(nullptr);
-  access.set_dmi_allowed(false);
-  access.set_response_status(tlm::TLM_INCOMPLETE_RESPONSE);
-  access.source.hops = 0;
-  if (update) {
-    access.word = machine.desired();
-    access.swap.expected = machine.expected();
-    access.swap.seen = machine.expected();
-    access.set_extension(&access.swap);
+void PageTableWalker::prepare(EntryAccess& access, const WalkMachine& machine, WalkMachine::Need need) {
+  if (need == WalkMachine::Need::kUpdate) {
+    access.prepare_update(machine.address(), machine.expected(), machine.desired());
   } else {
-    access.clear_extension(&access.swap);
+    access.prepare_read(machine.address());
   }
 }
 
 WalkMachine::Need PageTableWalker::resume(Slot& slot) {
-  const Access& access = slot.access;
-  return access.is_write() ? slot.machine.on_update(access.is_response_ok(), access.swap.seen)
-                           : slot.machine.on_read(access.is_response_ok(), access.word);
+  const EntryAccess& access = slot.access;
+  return access.is_write() ? slot.machine.on_update(access.is_response_ok(), access.value())
+                           : slot.machine.on_read(access.is_response_ok(), access.value());
+}
+
+void PageTableWalker::tell(const Slot& slot, Ps answered) {
+  if (observer_ == nullptr) {
+    return;
+  }
+  const EntryAccess& access = slot.access;
+  WalkAccess told;
+  told.update = access.is_write();
+  told.address = access.get_address();
+  told.expected = slot.machine.expected();
+  told.desired = slot.machine.desired();
+  told.ok = access.is_response_ok();
+  told.value = access.value();
+  told.left = slot.left;
+  told.answered = answered;
+  observer_->walk_accessed(access.slot, told);
 }
 
 void PageTableWalker::memory_response(tlm::tlm_generic_payload& payload, Ps delay) {
-  Slot& slot = *slots_[static_cast<Access&>(payload).slot];
+  Slot& slot = *slots_[static_cast<EntryAccess&>(payload).slot];
   const Ps when = now_ps() + delay;
   walk_of(*slot.walk.payload).attribution.charge(Stage::kWalkRead, when);
+  tell(slot, when);
   advance(slot, resume(slot), when);
 }
 
@@ -142,6 +151,9 @@ void PageTableWalker::b_transport(unsigned port, tlm::tlm_generic_payload& paylo
   Ps time = started;
   stats_.started.add();
   stats_.wait.record(0);
+  if (observer_ != nullptr) {
+    observer_->walk_started(slot.access.slot, extension.request, now + started);
+  }
   WalkMachine::Need need = slot.machine.start(extension.request);
   for (;;) {
     time += params_.step_latency;
@@ -150,14 +162,19 @@ void PageTableWalker::b_transport(unsigned port, tlm::tlm_generic_payload& paylo
       break;
     }
     prepare(slot.access, slot.machine, need);
+    slot.left = now + time;
     memory_.access(slot.access, time);
     extension.attribution.charge(Stage::kWalkRead, now + time);
+    tell(slot, now + time);
     need = resume(slot);
   }
   slot.walk = Walk();
   extension.result = slot.machine.result();
   count(extension.result);
   stats_.duration.record(time - started);
+  if (observer_ != nullptr) {
+    observer_->walk_finished(slot.access.slot, extension.result, now + time);
+  }
   delay = to_sc(time);
 }
 
@@ -187,7 +204,8 @@ void PageTableWalker::dump_in_flight(std::ostream& out) const {
   }
   for (const auto& slot : slots_) {
     if (slot->walk.payload != nullptr) {
-      line(slot->walk, fmt::format("reads level {} at {:#x}", slot->machine.level(), slot->machine.address()));
+      line(slot->walk,
+           fmt::format("reads level {} at {:#x}", slot->machine.level(), slot->machine.address()));
     }
   }
 }

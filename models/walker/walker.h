@@ -6,11 +6,12 @@
 #include <systemc>
 #include <vector>
 
+#include "models/walker/entry_access.h"
 #include "models/walker/walk_machine.h"
-#include "models/walker/walker_if.h"
+#include "models/walker/walk_observer.h"
+#include "models/walker/walker_base.h"
 #include "models/walker/walker_params.h"
 #include "models/walker/walker_stats.h"
-#include "tlm/compare_swap.h"
 #include "tlm/context.h"
 #include "tlm/delay_queue.h"
 #include "tlm/inspect.h"
@@ -22,37 +23,22 @@ namespace svasim {
 // `slots` walks at a time; what does not fit waits in order of arrival. Every step is a real read
 // of a page-table entry through the memory socket. A walk costs one wake-up, at its arrival; its
 // steps run in the answers of the memory.
-class PageTableWalker : public sc_core::sc_module,
-                        public Inspectable,
-                        private FwReceiver,
-                        private MemoryClient {
+class PageTableWalker : public Walker, private FwReceiver, private MemoryClient {
  public:
   PageTableWalker(sc_core::sc_module_name name, const WalkerParams& params, SimContext& context,
                   unsigned requesters = 1);
 
-  // Sockets of the requesters by number; every one has to be bound.
-  TargetSocket<WalkProtocol>& requester(unsigned number) { return *requesters_.at(number); }
-  InitiatorSocket<>& memory_socket() { return memory_.socket(); }
-  const WalkerStats& stats() const { return stats_; }
-  const Wake& wake() const { return wake_; }
+  TargetSocket<WalkProtocol>& requester(unsigned number) override { return *requesters_.at(number); }
+  InitiatorSocket<>& memory_socket() override { return memory_.socket(); }
+  const WalkerStats& stats() const override { return stats_; }
+  const Wake& wake() const override { return wake_; }
+  // Before the first walk; nullptr for none.
+  void set_observer(WalkObserver* observer) { observer_ = observer; }
 
   std::uint64_t in_flight() const override;
   void dump_in_flight(std::ostream& out) const override;
 
  private:
-  // A memory access of one slot, reused for all of them.
-  class Access : public tlm::tlm_generic_payload {
-   public:
-    explicit Access(std::uint32_t slot_number) : slot(slot_number) { set_extension(&source); }
-    ~Access() override { clear_extension(&source); }
-    Access(const Access&) = delete;
-    Access& operator=(const Access&) = delete;
-
-    SourceTag source;
-    CompareSwap swap;
-    std::uint64_t word = 0;
-    std::uint32_t slot;
-  };
   struct Walk {
     tlm::tlm_generic_payload* payload = nullptr;
     unsigned port = 0;
@@ -60,10 +46,11 @@ class PageTableWalker : public sc_core::sc_module,
   };
   struct Slot {
     explicit Slot(std::uint32_t number) : access(number) {}
-    Access access;
+    EntryAccess access;
     WalkMachine machine;
     Walk walk;
     Ps started = 0;
+    Ps left = 0;  // the access under way
   };
 
   tlm::tlm_sync_enum nb_transport_fw(unsigned port, tlm::tlm_generic_payload& payload, tlm::tlm_phase& phase,
@@ -74,8 +61,9 @@ class PageTableWalker : public sc_core::sc_module,
   void run();
   void begin(const Walk& walk, Ps now);
   void advance(Slot& slot, WalkMachine::Need need, Ps when);
-  static void prepare(Access& access, const WalkMachine& machine, WalkMachine::Need need);
+  static void prepare(EntryAccess& access, const WalkMachine& machine, WalkMachine::Need need);
   static WalkMachine::Need resume(Slot& slot);
+  void tell(const Slot& slot, Ps answered);
   void count(const WalkResult& result);
 
   WalkerParams params_;
@@ -87,6 +75,7 @@ class PageTableWalker : public sc_core::sc_module,
   std::vector<std::unique_ptr<Slot>> slots_;
   std::vector<Slot*> free_;
   WalkerStats stats_;
+  WalkObserver* observer_ = nullptr;
 };
 
 }  // namespace svasim

@@ -1,0 +1,58 @@
+// The memory accesses of a walk: entries read, and their accessed and dirty bits set.
+#pragma once
+
+#include <cstdint>
+#include <tlm>
+
+#include "base/types.h"
+#include "tlm/compare_swap.h"
+#include "tlm/pcie_protocol.h"
+
+namespace svasim {
+
+// A payload that one slot of a walker reuses for all its accesses, one at a time.
+class EntryAccess : public tlm::tlm_generic_payload {
+ public:
+  explicit EntryAccess(std::uint32_t slot_number) : slot(slot_number) { set_extension(&source); }
+  ~EntryAccess() override {
+    clear_extension(&source);
+    clear_extension(&swap_);
+  }
+  EntryAccess(const EntryAccess&) = delete;
+  EntryAccess& operator=(const EntryAccess&) = delete;
+
+  void prepare_read(Addr address) {
+    prepare(tlm::TLM_READ_COMMAND, address);
+    clear_extension(&swap_);
+  }
+  void prepare_update(Addr address, std::uint64_t expected, std::uint64_t desired) {
+    prepare(tlm::TLM_WRITE_COMMAND, address);
+    word_ = desired;
+    swap_.expected = expected;
+    swap_.seen = expected;
+    set_extension(&swap_);
+  }
+  // After the answer: the entry as memory held it; meaningless unless is_response_ok().
+  std::uint64_t value() const { return is_write() ? swap_.seen : word_; }
+
+  SourceTag source;
+  const std::uint32_t slot;
+
+ private:
+  void prepare(tlm::tlm_command command, Addr address) {
+    set_command(command);
+    set_address(address);
+    set_data_ptr(reinterpret_cast<unsigned char*>(&word_));
+    set_data_length(sizeof(word_));
+    set_streaming_width(sizeof(word_));
+    set_byte_enable_ptr(nullptr);
+    set_dmi_allowed(false);
+    set_response_status(tlm::TLM_INCOMPLETE_RESPONSE);
+    source.hops = 0;
+  }
+
+  CompareSwap swap_;
+  std::uint64_t word_ = 0;
+};
+
+}  // namespace svasim
