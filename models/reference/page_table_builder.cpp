@@ -21,7 +21,7 @@ unsigned level_of_shift(unsigned page_shift) {
 
 }  // namespace
 
-Addr PageAllocator::allocate() {
+Addr TablePages::allocate() {
   if (!free_.empty()) {
     const Addr page = free_.back();
     free_.pop_back();
@@ -33,7 +33,7 @@ Addr PageAllocator::allocate() {
   return page;
 }
 
-PageTableBuilder::PageTableBuilder(MemoryView& memory, PageMemory* pages_of, PageAllocator& allocator,
+PageTableBuilder::PageTableBuilder(MemoryView& memory, PageMemory* pages_of, TablePages& allocator,
                                    TableStage stage, unsigned levels, bool internal_rights)
     : memory_(memory),
       pages_of_(pages_of),
@@ -71,7 +71,7 @@ bool PageTableBuilder::is_leaf(std::uint64_t entry, unsigned level) const {
   return level == 1 || (level <= 3 && (entry & kPageSizeBit) != 0);
 }
 
-std::uint64_t PageTableBuilder::leaf_entry(Addr pa, unsigned level, const PageRights& rights) const {
+std::uint64_t PageTableBuilder::leaf_entry(Addr pa, unsigned level, const LeafRights& rights) const {
   std::uint64_t entry = (pa & kAddressBits) | rights.extra | (level > 1 ? kPageSizeBit : 0);
   if (stage_ == TableStage::kFirst) {
     entry |= FirstStageEntry::P::kMask | FirstStageEntry::RW::make(rights.write) |
@@ -87,7 +87,7 @@ std::uint64_t PageTableBuilder::table_entry(Addr table) const {
   return table | FirstStageEntry::P::kMask | FirstStageEntry::RW::kMask | FirstStageEntry::US::kMask;
 }
 
-bool PageTableBuilder::map(Addr iova, Addr pa, unsigned page_shift, const PageRights& rights) {
+bool PageTableBuilder::map(Addr iova, Addr pa, unsigned page_shift, const LeafRights& rights) {
   const unsigned target = level_of_shift(page_shift);
   SVASIM_CHECK(((iova | pa) & ((Addr{1} << page_shift) - 1)) == 0, "a page is aligned to its size");
   Addr table = root_;
@@ -109,7 +109,7 @@ bool PageTableBuilder::map(Addr iova, Addr pa, unsigned page_shift, const PageRi
   return true;
 }
 
-bool PageTableBuilder::map_range(Addr iova, Addr pa, std::uint64_t bytes, const PageRights& rights,
+bool PageTableBuilder::map_range(Addr iova, Addr pa, std::uint64_t bytes, const LeafRights& rights,
                                  unsigned largest) {
   while (bytes != 0) {
     unsigned shift = 12;

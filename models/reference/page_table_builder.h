@@ -12,9 +12,9 @@ namespace svasim {
 
 // Hands out table pages of a range of physical memory, lowest address first, freed ones again last
 // in first out.
-class PageAllocator {
+class TablePages {
  public:
-  PageAllocator(Addr first, Addr end) : next_(first), end_(end) {}
+  TablePages(Addr first, Addr end) : next_(first), end_(end) {}
   // Throws InternalError when the range is used up.
   Addr allocate();
   void release(Addr page) { free_.push_back(page); }
@@ -25,7 +25,7 @@ class PageAllocator {
   std::vector<Addr> free_;
 };
 
-struct PageRights {
+struct LeafRights {
   bool read = true;  // second stage only
   bool write = true;
   bool user = true;         // first stage only
@@ -36,9 +36,9 @@ class PageTableBuilder {
  public:
   // Table pages must exist in `memory`: with a PageMemory, pass `memory` itself as `pages_of` and they
   // are added as they are allocated; with other memories pass nullptr.
-  PageTableBuilder(MemoryView& memory, PageMemory* pages_of, PageAllocator& allocator, TableStage stage,
+  PageTableBuilder(MemoryView& memory, PageMemory* pages_of, TablePages& allocator, TableStage stage,
                    unsigned levels, bool internal_rights = false);
-  PageTableBuilder(PageMemory& memory, PageAllocator& allocator, TableStage stage, unsigned levels,
+  PageTableBuilder(PageMemory& memory, TablePages& allocator, TableStage stage, unsigned levels,
                    bool internal_rights = false)
       : PageTableBuilder(memory, &memory, allocator, stage, levels, internal_rights) {}
 
@@ -47,10 +47,10 @@ class PageTableBuilder {
 
   // Maps one page of 2^page_shift bytes (12, 21, 30). Replaces a leaf of the same size. False, and
   // nothing changed, when a table or a larger page is in the way. Tables above grant everything.
-  bool map(Addr iova, Addr pa, unsigned page_shift, const PageRights& rights = {});
+  bool map(Addr iova, Addr pa, unsigned page_shift, const LeafRights& rights = {});
 
   // Maps a range with the largest pages its alignment and `largest` allow.
-  bool map_range(Addr iova, Addr pa, std::uint64_t bytes, const PageRights& rights = {},
+  bool map_range(Addr iova, Addr pa, std::uint64_t bytes, const LeafRights& rights = {},
                  unsigned largest = 12);
 
   // Clears the leaf that maps `iova`. False when none does. Tables stay.
@@ -69,7 +69,7 @@ class PageTableBuilder {
   Addr new_table();
   bool present(std::uint64_t entry) const;
   bool is_leaf(std::uint64_t entry, unsigned level) const;
-  std::uint64_t leaf_entry(Addr pa, unsigned level, const PageRights& rights) const;
+  std::uint64_t leaf_entry(Addr pa, unsigned level, const LeafRights& rights) const;
   std::uint64_t table_entry(Addr table) const;
   std::uint64_t read(Addr address) const;
   void write(Addr address, std::uint64_t value);
@@ -77,7 +77,7 @@ class PageTableBuilder {
 
   MemoryView& memory_;
   PageMemory* pages_of_;
-  PageAllocator& allocator_;
+  TablePages& allocator_;
   TableStage stage_;
   unsigned levels_;
   std::uint64_t read_bit_;

@@ -56,7 +56,7 @@ Words<8> pass_through_pasid_entry(DomainId domain) {
   return entry;
 }
 
-RemappingTables::RemappingTables(MemoryView& memory, PageMemory* pages_of, PageAllocator& allocator,
+RemappingTables::RemappingTables(MemoryView& memory, PageMemory* pages_of, TablePages& allocator,
                                  bool scalable)
     : memory_(memory), pages_of_(pages_of), allocator_(allocator), scalable_(scalable) {
   root_ = new_pages(1);

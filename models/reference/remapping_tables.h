@@ -31,8 +31,8 @@ Words<8> pass_through_pasid_entry(DomainId domain);
 class RemappingTables {
  public:
   // As with PageTableBuilder, `pages_of` is nullptr for memories where every page exists.
-  RemappingTables(MemoryView& memory, PageMemory* pages_of, PageAllocator& allocator, bool scalable);
-  RemappingTables(PageMemory& memory, PageAllocator& allocator, bool scalable)
+  RemappingTables(MemoryView& memory, PageMemory* pages_of, TablePages& allocator, bool scalable);
+  RemappingTables(PageMemory& memory, TablePages& allocator, bool scalable)
       : RemappingTables(memory, &memory, allocator, scalable) {}
 
   Addr root() const { return root_; }
@@ -59,7 +59,7 @@ class RemappingTables {
 
   MemoryView& memory_;
   PageMemory* pages_of_;
-  PageAllocator& allocator_;
+  TablePages& allocator_;
   bool scalable_;
   Addr root_ = 0;
 };

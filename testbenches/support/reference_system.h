@@ -47,7 +47,7 @@ struct ScalableTestSystem {
 
   ReferenceRegisters registers = full_reference_registers();
   PageMemory memory;
-  PageAllocator pages{kTables, kTablesEnd};
+  TablePages pages{kTables, kTablesEnd};
   RemappingTables tables{memory, pages, true};
   PageTableBuilder first{memory, pages, TableStage::kFirst, 4};
   PageTableBuilder first5{memory, pages, TableStage::kFirst, 5};

@@ -44,7 +44,7 @@ class Legacy : public testing::Test {
 
   ReferenceRegisters registers = full_reference_registers();
   PageMemory memory;
-  PageAllocator pages{0x1000000, 0x2000000};
+  TablePages pages{0x1000000, 0x2000000};
   RemappingTables tables{memory, pages, false};
   PageTableBuilder table{memory, pages, TableStage::kSecond, 4};
   ReferenceTranslator reference{memory, registers};

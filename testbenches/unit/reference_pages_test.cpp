@@ -241,7 +241,7 @@ TEST_F(Pages, Snooping) {
 
 TEST(Builder, RefusesWhatIsInTheWay) {
   PageMemory memory;
-  PageAllocator pages(0x1000000, 0x1100000);
+  TablePages pages(0x1000000, 0x1100000);
   PageTableBuilder table(memory, pages, TableStage::kFirst, 4);
   ASSERT_TRUE(table.map(0x200000, 0x200000, 21));
   EXPECT_FALSE(table.map(0x201000, 0x1000, 12)) << "inside a larger page";
