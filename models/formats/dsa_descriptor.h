@@ -143,7 +143,7 @@ enum class DsaStatus : std::uint8_t {
 const char* dsa_status_name(DsaStatus status);
 
 // Operand a fault belongs to, bits 3:1 of the fault info byte.
-enum class DsaOperand : std::uint8_t {
+enum class DsaOperandId : std::uint8_t {
   kUnknown = 0,
   kSource = 1,
   kSource2 = 2,
@@ -157,7 +157,7 @@ enum class DsaOperand : std::uint8_t {
 struct DsaCompletionRecord {
   std::uint8_t status = 0;  // 5:0 DsaStatus, 7 the fault was a write
   std::uint8_t result = 0;
-  std::uint8_t fault_info = 0;  // with GENCAP bit 12: 0 address masked, 3:1 DsaOperand
+  std::uint8_t fault_info = 0;  // with GENCAP bit 12: 0 address masked, 3:1 DsaOperandId
   std::uint8_t unused = 0;
   std::uint32_t bytes_completed = 0;  // descriptors completed of a batch
   std::uint64_t fault_address = 0;
