@@ -1,0 +1,48 @@
+#include "models/traffic/replay_report.h"
+
+namespace svasim {
+
+void ReplayReport::describe(StatRegistry& registry, const std::string& prefix) const {
+  const auto add = [&](const char* name, const Counter& counter, const char* text) {
+    registry.counter(prefix + "." + name, &counter, StatUnit::kCount, StatKind::kInvariant, text);
+  };
+  add("accesses", accesses, "Recorded translations replayed; at the record.");
+  add("faults", faults, "Recorded faults replayed; at the record.");
+  add("compared", compared, "Accesses and faults compared with their record; when the last answer arrives.");
+  add("address_mismatches", address_mismatches, "Translated to another address than recorded.");
+  add("page_size_mismatches", page_size_mismatches, "Translated with another page size than recorded.");
+  add("fault_mismatches", fault_mismatches,
+      "Faulted and should not have, or the reverse, or for another reason.");
+  // Faults inside an unmap window depend on what is cached, too.
+  registry.counter(prefix + ".fault_records", &fault_records, StatUnit::kCount, StatKind::kTiming,
+                   "Fault records read from the remapping unit and compared.");
+  add("record_mismatches", record_mismatches, "Fault records that do not say what the access met.");
+  add("window_uses", window_uses, "Accesses between an unmap of their page and the end of its invalidation.");
+  // Which of the legal answers comes depends on what is cached.
+  registry.counter(prefix + ".stale_differences", &stale_differences, StatUnit::kCount, StatKind::kTiming,
+                   "Accesses in such a window with a legal answer other than the recorded one.");
+  add("violations_faulted", violations_faulted,
+      "Accesses the emulator answered without permission; faulted here.");
+  add("legacy_codes", legacy_codes,
+      "Faults recorded with a legacy code in scalable mode, compared by cause.");
+  add("duplicates", duplicates, "Recorded look-ups without an access; skipped.");
+  add("late_unmaps", late_unmaps, "Unmap records behind the map record that reuses their pages.");
+  add("rebinds", rebinds, "Devices bound to another domain because an access shows it.");
+  add("outside", after_end, "Accesses and faults outside of a recording; skipped.");
+  add("maps", maps, "Map records applied to the tables.");
+  add("unmaps", unmaps, "Unmap records applied to the tables.");
+  add("unmapped_nothing", unmapped_nothing, "Unmap records of pages that were not mapped.");
+  add("invalidations", invalidations, "Descriptors put into the invalidation queue.");
+  add("snapshots", snapshots, "Snapshots met.");
+  add("snapshots_without_image", snapshots_without_image, "Snapshots met of which the capture has no image.");
+  add("leaves_equal", leaves_equal, "Mappings of snapshots' images that the replay's tables hold.");
+  add("leaf_mismatches", leaf_mismatches, "Mappings in only one of image and replay, or different.");
+  add("leaves_being_unmapped", leaves_being_unmapped,
+      "Mappings only in an image: unmapped, invalidation open.");
+  add("leaves_recorded_late", leaves_recorded_late, "Differences that a record up to 1 ms later explains.");
+  add("rights_not_recorded", rights_not_recorded,
+      "Mappings of other rights than an image's that no record shows.");
+  add("other_bindings", other_bindings, "Devices in an image bound to another domain than in the replay.");
+}
+
+}  // namespace svasim
