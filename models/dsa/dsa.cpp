@@ -1,0 +1,361 @@
+#include "models/dsa/dsa.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/check.h"
+
+namespace svasim {
+
+namespace {
+
+constexpr std::uint64_t kPortalsPerQueue = 4 * kDsaPortalPage;
+
+}  // namespace
+
+Dsa::Dsa(sc_core::sc_module_name name, const DsaParams& params, SimContext& context)
+    : sc_core::sc_module(name),
+      params_(params),
+      context_(context),
+      up_out_("up_out", *this, kUpOut),
+      down_in_("down_in", *this, kDownIn),
+      wake_("wake"),
+      registers_(params),
+      commands_(params, registers_, *this),
+      dispatch_(params.queues, params.groups),
+      queues_(params.queues),
+      in_progress_(params.queues, 0),
+      engines_(params.engines),
+      groups_(params.groups),
+      tasks_(std::size_t{params.engines} * params.descriptors_in_progress),
+      read_units_(params.read_buffers),
+      write_units_(params.write_buffers) {
+  SC_HAS_PROCESS(Dsa);
+  SC_METHOD(run);
+  sensitive << wake_.event();
+  dont_initialize();
+  for (unsigned engine = 0; engine < params.engines; ++engine) {
+    for (unsigned i = params.descriptors_in_progress; i-- != 0;) {
+      engines_[engine].free.push_back(engine * params.descriptors_in_progress + i);
+    }
+  }
+  stats_.describe(context.stats, this->name());
+}
+
+void Dsa::push(Ps due, Event kind, std::uint64_t number, std::uint32_t index) {
+  const std::uint64_t key =
+      (static_cast<std::uint64_t>(kind) << 60U) | (number & ~(std::uint64_t{0xF} << 60U));
+  events_.push(due, key, Item{kind, index});
+  wake_.arm(due);
+}
+
+void Dsa::run() {
+  wake_.fired();
+  const Ps now = now_ps();
+  while (events_.due() <= now) {
+    const Item item = events_.pop();
+    switch (item.kind) {
+      case Event::kPosted:
+        posted(item.index);
+        break;
+      case Event::kAnswered:
+        answered(item.index);
+        break;
+      case Event::kCommand:
+        if (commands_.execute()) {
+          command_finished();
+        }
+        break;
+      case Event::kTask: {
+        Task& task = tasks_[item.index];
+        if (task.state == TaskState::kDecoding) {
+          task.state = TaskState::kRunning;
+          engines_[engine_of(item.index)].dirty = true;
+        } else {
+          finish(item.index);
+        }
+        break;
+      }
+    }
+  }
+  while (arrivals_.due() <= now) {
+    tlm::tlm_generic_payload& payload = *arrivals_.pop();
+    const bool is_read = access(payload, now);
+    tlm::tlm_phase phase = tlm::END_REQ;
+    sc_core::sc_time delay = to_sc(1);
+    down_in_->nb_transport_bw(payload, phase, delay);
+    phase = tlm::BEGIN_RESP;
+    delay = to_sc(is_read ? params_.register_latency : 1);
+    down_in_->nb_transport_bw(payload, phase, delay);
+  }
+  // WHY in turn: nobody is first at the buffers for ever.
+  first_engine_ = (first_engine_ + 1) % params_.engines;
+  bool again = true;
+  while (again) {
+    again = false;
+    for (unsigned i = 0; i < params_.engines; ++i) {
+      const unsigned number = (first_engine_ + i) % params_.engines;
+      Engine& engine = engines_[number];
+      if (engine.used) {
+        dispatch(number);
+        if (engine.dirty) {
+          advance(number);
+          again = true;
+        }
+      }
+    }
+  }
+  wake_.arm(events_.due());
+  wake_.arm(arrivals_.due());
+}
+
+// One access to BAR0 or BAR2 at `when`; true when it is a read.
+bool Dsa::access(tlm::tlm_generic_payload& payload, Ps when) {
+  const Addr address = payload.get_address();
+  unsigned char* data = payload.get_data_ptr();
+  const unsigned length = payload.get_data_length();
+  const bool in_registers = address >= params_.bar0 && address - params_.bar0 < DsaRegisters::kSize;
+  payload.set_response_status(tlm::TLM_OK_RESPONSE);
+  if (payload.is_read()) {
+    std::memset(data, 0, length);
+    if (in_registers) {
+      const auto offset = static_cast<std::uint32_t>(address - params_.bar0);
+      for (unsigned queue = 0; queue < params_.queues; ++queue) {
+        registers_.set_occupancy(queue, dispatch_.waiting(queue));
+      }
+      registers_.read(offset, data, length);
+    }
+    return true;
+  }
+  if (!in_registers) {
+    submit(address - params_.bar2, data, length, when);
+    return false;
+  }
+  if (registers_.write(static_cast<std::uint32_t>(address - params_.bar0), data, length)) {
+    if (commands_.begin()) {
+      push(when + params_.command_latency, Event::kCommand, 0, 0);
+    } else {
+      report_error(DsaStatus::kCommandWhileActive, nullptr, 0, false, 0);
+    }
+  }
+  send_unmasked();
+  return false;
+}
+
+// SPEC: [DSA 4]
+void Dsa::submit(std::uint64_t offset, const unsigned char* data, unsigned length, Ps when) {
+  const std::uint64_t number = offset / kPortalsPerQueue;
+  const DsaPortal portal = dsa_portal_kind(offset);
+  const bool msix = portal == DsaPortal::kUnlimited || portal == DsaPortal::kLimited;
+  if (number >= params_.queues || length != kDsaPortalBytes || offset % kDsaPortalBytes != 0 || !msix ||
+      registers_.queue_state(static_cast<unsigned>(number)) != DsaWqState::kEnabled) {
+    stats_.dropped.add();
+    return;
+  }
+  DsaSubmission submission;
+  std::memcpy(&submission.descriptor, data, sizeof submission.descriptor);
+  submission.arrived = when;
+  submission.ready = when + params_.portal_latency;
+  submission.queue = static_cast<unsigned>(number);
+  if (!dispatch_.push(submission)) {
+    stats_.dropped.add();
+    Task lost;
+    lost.submission = submission;
+    report_error(DsaStatus::kQueueOverflow, &lost, 0, false, 0);
+    return;
+  }
+  stats_.submitted.add();
+  wake_.arm(submission.ready);
+}
+
+void Dsa::command_finished() {
+  stats_.commands.add();
+  if (commands_.interrupts()) {
+    misc_interrupt(DsaIntcause::COMMAND::kMask);
+  }
+}
+
+// SPEC: [DSA 2.13]
+void Dsa::report_error(DsaStatus status, const Task* task, Addr address, bool write, std::uint32_t info) {
+  using E = DsaSwerror;
+  stats_.software_errors.add();
+  std::uint64_t word0 = E::ERROR::make(static_cast<std::uint64_t>(status)) | E::WRITE::make(write) |
+                        E::ERROR_INFO_VALID::make(info != 0);
+  if (task != nullptr) {
+    const DsaDescriptor& descriptor = task->submission.descriptor;
+    const DsaQueueConfig& queue = queues_[task->submission.queue];
+    word0 |= E::DESCRIPTOR_VALID::make(1) | E::WQ_VALID::make(1) | E::WQ_INDEX::make(task->submission.queue) |
+             E::OPERATION::make(static_cast<std::uint64_t>(descriptor.opcode())) |
+             E::PASID::make(queue.pasid.value()) | E::PRIV::make(queue.privileged);
+  }
+  const bool first = registers_.report_error(word0, DsaSwerrorInfo::ERROR_INFO::make(info), address);
+  if (first && DsaGenctrl::SOFTWARE_ERROR_INTERRUPT::get(registers_.general_control()) != 0) {
+    misc_interrupt(DsaIntcause::SOFTWARE_ERROR::kMask);
+  }
+}
+
+void Dsa::misc_interrupt(std::uint64_t cause) {
+  registers_.cause(cause);
+  send_interrupt(0, kNone);
+}
+
+void Dsa::send_interrupt(unsigned number, std::uint32_t task) {
+  const DsaRegisters::Vector vector = registers_.vector(number);
+  if (vector.masked) {
+    registers_.set_pending(number, true);
+    return;
+  }
+  registers_.set_pending(number, false);
+  const Ps when = now_ps() + 1;
+  const std::uint32_t index = new_flight(Use::kInterrupt, task, tlm::TLM_WRITE_COMMAND, vector.address,
+                                         nullptr, sizeof vector.data, when);
+  Flight& flight = flights_[index];
+  flight.data = vector.data;
+  flight.transaction->set_data_ptr(reinterpret_cast<unsigned char*>(&flight.data));
+  flight.transaction->pcie.has_pasid = false;
+  flight.transaction->pcie.privileged = false;
+  flight.transaction->pcie.pasid = Pasid();
+  if (task != kNone) {
+    ++tasks_[task].endings;
+  }
+  stats_.interrupts.add();
+  send(index, when);
+}
+
+void Dsa::send_unmasked() {
+  for (unsigned number = 0; number < params_.interrupts; ++number) {
+    if (registers_.pending(number) && !registers_.vector(number).masked) {
+      send_interrupt(number, kNone);
+    }
+  }
+}
+
+unsigned Dsa::pending(unsigned queue) const { return dispatch_.waiting(queue) + in_progress_[queue]; }
+
+unsigned Dsa::pending_of(Pasid pasid) const {
+  unsigned sum = 0;
+  for (unsigned queue = 0; queue < params_.queues; ++queue) {
+    if (queues_[queue].pasid_enable && queues_[queue].pasid == pasid) {
+      sum += pending(queue);
+    }
+  }
+  return sum;
+}
+
+void Dsa::discard(unsigned queue) { dispatch_.discard(queue); }
+
+void Dsa::discard_of(Pasid pasid) {
+  for (unsigned queue = 0; queue < params_.queues; ++queue) {
+    if (queues_[queue].pasid_enable && queues_[queue].pasid == pasid) {
+      dispatch_.discard(queue);
+    }
+  }
+}
+
+void Dsa::device_enabled() {
+  for (Engine& engine : engines_) {
+    engine.used = false;
+  }
+  for (unsigned group = 0; group < params_.groups; ++group) {
+    dispatch_.set_group(group, registers_.group_queues(group));
+    groups_[group].read_units = registers_.group_read_buffers(group);
+    for (std::uint64_t left = registers_.group_engines(group); left != 0; left &= left - 1) {
+      Engine& engine = engines_[static_cast<unsigned>(__builtin_ctzll(left))];
+      engine.group = group;
+      engine.used = true;
+    }
+  }
+}
+
+void Dsa::queue_enabled(unsigned queue) {
+  queues_[queue] = registers_.queue_config(queue);
+  dispatch_.configure(queue, queues_[queue].size, queues_[queue].priority);
+}
+
+tlm::tlm_sync_enum Dsa::nb_transport_fw(unsigned /*port*/, tlm::tlm_generic_payload& payload,
+                                        tlm::tlm_phase& phase, sc_core::sc_time& delay) {
+  if (phase == tlm::END_RESP) {
+    return tlm::TLM_COMPLETED;
+  }
+  SVASIM_CHECK(phase == tlm::BEGIN_REQ, "illegal phase at a device");
+  const TlpKind kind = payload.get_extension<PcieExtension>()->kind;
+  SVASIM_CHECK(kind == TlpKind::kMemRead || kind == TlpKind::kMemWrite, "a message to a device without ATC");
+  const Ps due = now_ps() + delay.value();
+  arrivals_.push(due, 0, &payload);
+  wake_.arm(due);
+  return tlm::TLM_ACCEPTED;
+}
+
+void Dsa::b_transport(unsigned /*port*/, tlm::tlm_generic_payload& payload, sc_core::sc_time& delay) {
+  if (access(payload, now_ps() + delay.value())) {
+    delay += to_sc(params_.register_latency);
+  }
+}
+
+unsigned Dsa::transport_dbg(unsigned /*port*/, tlm::tlm_generic_payload& payload) {
+  const Addr address = payload.get_address();
+  if (!payload.is_read() || address < params_.bar0 || address - params_.bar0 >= DsaRegisters::kSize) {
+    return 0;
+  }
+  registers_.read(static_cast<std::uint32_t>(address - params_.bar0), payload.get_data_ptr(),
+                  payload.get_data_length());
+  return payload.get_data_length();
+}
+
+tlm::tlm_sync_enum Dsa::nb_transport_bw(unsigned /*port*/, tlm::tlm_generic_payload& payload,
+                                        tlm::tlm_phase& phase, sc_core::sc_time& delay) {
+  const std::uint64_t id = payload.get_extension<PcieExtension>()->id;
+  const Ps due = now_ps() + delay.value();
+  const auto index = static_cast<std::uint32_t>(id & 0xFFFF);
+  // A link without END_REQ says with the answer that a write is posted.
+  if (payload.is_write() && !flights_[index].announced) {
+    flights_[index].announced = true;
+    push(due, Event::kPosted, id, index);
+  }
+  if (phase == tlm::END_REQ) {
+    return tlm::TLM_ACCEPTED;
+  }
+  SVASIM_CHECK(phase == tlm::BEGIN_RESP, "illegal phase from a link");
+  push(due, Event::kAnswered, id, index);
+  return tlm::TLM_COMPLETED;
+}
+
+std::uint64_t Dsa::in_flight() const {
+  std::uint64_t active = 0;
+  for (const Engine& engine : engines_) {
+    active += engine.active.size();
+  }
+  return active + dispatch_.waiting() + arrivals_.size() + flights_.size() - free_flights_.size() +
+         (commands_.active() ? 1 : 0);
+}
+
+void Dsa::dump_in_flight(std::ostream& out) const {
+  static constexpr const char* kStates[] = {"free",
+                                            "is decoded",
+                                            "runs",
+                                            "finishes",
+                                            "waits for the page of its completion record",
+                                            "writes its completion record"};
+  for (const Engine& engine : engines_) {
+    for (const std::uint32_t index : engine.active) {
+      const Task& task = tasks_[index];
+      out << fmt::format(
+          "{}: {} of queue {}, completion record {:#x}: {}, {} of {} B started, {} pages asked for\n", name(),
+          dsa_opcode_name(task.submission.descriptor.opcode()), task.submission.queue,
+          task.submission.descriptor.completion_address, kStates[static_cast<unsigned>(task.state)],
+          task.progress.position(), task.progress.limit(), task.pages_in_flight);
+    }
+  }
+  for (unsigned queue = 0; queue < params_.queues; ++queue) {
+    if (dispatch_.waiting(queue) != 0) {
+      out << fmt::format("{}: {} descriptors wait in queue {}\n", name(), dispatch_.waiting(queue), queue);
+    }
+  }
+  if (commands_.active()) {
+    out << fmt::format("{}: command {:#x} is active\n", name(), registers_.command());
+  }
+}
+
+}  // namespace svasim

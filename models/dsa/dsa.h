@@ -1,0 +1,204 @@
+// A device like Intel's Data Streaming Accelerator.
+#pragma once
+
+#include <deque>
+#include <systemc>
+#include <vector>
+
+#include "models/dsa/dsa_checks.h"
+#include "models/dsa/dsa_commands.h"
+#include "models/dsa/dsa_dispatch.h"
+#include "models/dsa/dsa_params.h"
+#include "models/dsa/dsa_registers_file.h"
+#include "models/dsa/dsa_stats.h"
+#include "models/dsa/dsa_task.h"
+#include "tlm/context.h"
+#include "tlm/delay_queue.h"
+#include "tlm/inspect.h"
+#include "tlm/sockets.h"
+#include "tlm/transaction.h"
+#include "tlm/wake.h"
+
+namespace svasim {
+
+// Software reaches it through down_in (registers in BAR0, portals in BAR2); it reaches memory
+// through up_out, by virtual address with PASID, usually through an Atc.
+//
+// An engine takes descriptors from the queues of its group and works on several at a time, oldest
+// first. Before it uses a page it makes sure of it by a translation request (with ATS), a few pages
+// ahead. Data moves in chunks: read into a read buffer, written in order, posted. The completion
+// record follows when every data write is posted, the interrupt when the record is.
+class Dsa : public sc_core::sc_module,
+            public Inspectable,
+            private FwReceiver,
+            private BwReceiver,
+            private DsaCommandTarget {
+ public:
+  Dsa(sc_core::sc_module_name name, const DsaParams& params, SimContext& context);
+
+  InitiatorSocket<PcieProtocol>& up_out() { return up_out_; }
+  TargetSocket<PcieProtocol>& down_in() { return down_in_; }
+
+  const DsaStats& stats() const { return stats_; }
+  const DsaRegisters& registers() const { return registers_; }
+  const Wake& wake() const { return wake_; }
+
+  std::uint64_t in_flight() const override;
+  void dump_in_flight(std::ostream& out) const override;
+
+ private:
+  static constexpr std::uint32_t kNone = ~std::uint32_t{0};
+  enum Port : unsigned { kUpOut, kDownIn };
+
+  // Order of work at one instant.
+  enum class Event : std::uint8_t { kPosted, kAnswered, kCommand, kTask };
+  struct Item {
+    Event kind = Event::kTask;
+    std::uint32_t index = 0;
+  };
+
+  enum class Use : std::uint8_t { kPage, kRecordPage, kRead, kWrite, kRecord, kInterrupt };
+  struct Flight {
+    Transaction* transaction = nullptr;
+    Use use = Use::kPage;
+    std::uint32_t task = kNone;
+    std::uint32_t chunk = kNone;
+    unsigned operand = 0;
+    std::uint64_t page = 0;
+    std::uint32_t data = 0;   // of an interrupt
+    std::uint64_t entry = 0;  // room for the data of a translation completion
+    bool announced = false;   // that it is posted
+  };
+
+  struct Chunk {
+    DsaProgress::Chunk range;
+    std::uint32_t task = kNone;
+    bool filled = false;
+    std::uint32_t next = kNone;
+    std::vector<unsigned char> data;
+  };
+
+  enum class TaskState : std::uint8_t { kFree, kDecoding, kRunning, kFinishing, kRecordPage, kEnding };
+  struct Task {
+    TaskState state = TaskState::kFree;
+    DsaSubmission submission;
+    DsaProgress progress;
+    DsaCheck check;
+    bool translate = false;       // make sure of pages by translation requests
+    bool block_on_fault = false;  // for operands
+    bool page_requests = false;   // for the completion record
+    unsigned pages_in_flight = 0;
+    unsigned unposted = 0;
+    unsigned endings = 0;  // record and interrupt not done yet
+    bool record_asked = false;
+    bool record_page_in_flight = false;
+    bool record_failed = false;
+    std::uint32_t first = kNone;  // chunks read or being read, in order
+    std::uint32_t last = kNone;
+    Ps blocked_since = kNever;  // waits for the translation of its next page
+    Attribution wait;
+    DsaCompletionRecord record;
+  };
+
+  struct Engine {
+    unsigned group = 0;
+    bool used = false;
+    bool dirty = false;  // something changed that may let it go on
+    Ps next_start = 0;
+    Ps next_request = 0;
+    std::vector<std::uint32_t> active;  // tasks, oldest first
+    std::vector<std::uint32_t> free;
+  };
+
+  struct GroupState {
+    unsigned read_units = 0;  // read buffers it may still take
+  };
+
+  tlm::tlm_sync_enum nb_transport_fw(unsigned port, tlm::tlm_generic_payload& payload, tlm::tlm_phase& phase,
+                                     sc_core::sc_time& delay) override;
+  void b_transport(unsigned port, tlm::tlm_generic_payload& payload, sc_core::sc_time& delay) override;
+  unsigned transport_dbg(unsigned port, tlm::tlm_generic_payload& payload) override;
+  tlm::tlm_sync_enum nb_transport_bw(unsigned port, tlm::tlm_generic_payload& payload, tlm::tlm_phase& phase,
+                                     sc_core::sc_time& delay) override;
+
+  // Registers, portals, commands: dsa.cpp.
+  void run();
+  void push(Ps due, Event kind, std::uint64_t number, std::uint32_t index);
+  bool access(tlm::tlm_generic_payload& payload, Ps when);
+  void submit(std::uint64_t offset, const unsigned char* data, unsigned length, Ps when);
+  void command_finished();
+  void report_error(DsaStatus status, const Task* task, Addr address, bool write, std::uint32_t info);
+  void misc_interrupt(std::uint64_t cause);
+  void send_interrupt(unsigned vector, std::uint32_t task);
+  void send_unmasked();
+
+  unsigned pending(unsigned queue) const override;
+  unsigned pending_of(Pasid pasid) const override;
+  void discard(unsigned queue) override;
+  void discard_of(Pasid pasid) override;
+  void device_enabled() override;
+  void queue_enabled(unsigned queue) override;
+
+  // Engines: dsa_engine.cpp.
+  void dispatch(unsigned engine);
+  void start(std::uint32_t task, const DsaSubmission& submission);
+  void advance(unsigned engine);
+  void ask_pages(std::uint32_t task);
+  void read_chunks(std::uint32_t task);
+  void fill_chunks(std::uint32_t task);
+  void write_chunks(std::uint32_t task);
+  void note_wait(Task& task);
+  void take_wait(Task& task, std::uint32_t flight, Ps when);
+  void finish(std::uint32_t task);
+  void end_record(std::uint32_t task);
+  void end_interrupt(std::uint32_t task);
+  void end(std::uint32_t task);
+  void posted(std::uint32_t flight);
+  void answered(std::uint32_t flight);
+  void page_answered(Flight& flight);
+  void fail(Task& task, std::uint64_t position, const Transaction& transaction, Addr address, bool write);
+  static DsaStatus failure_of(const Transaction& transaction);
+
+  std::uint32_t new_flight(Use use, std::uint32_t task, tlm::tlm_command command, Addr address,
+                           unsigned char* data, unsigned length, Ps when);
+  void send(std::uint32_t flight, Ps when);
+  std::uint32_t new_chunk(std::uint32_t task, const DsaProgress::Chunk& range);
+  void drop_chunk(std::uint32_t chunk);
+  Ps next_slot(Engine& engine);
+  unsigned units_of(unsigned length) const {
+    return static_cast<unsigned>((length + params_.buffer_size - 1) / params_.buffer_size);
+  }
+  unsigned engine_of(std::uint32_t task) const { return task / params_.descriptors_in_progress; }
+  void freed_units();
+
+  DsaParams params_;
+  SimContext& context_;
+  InitiatorSocket<PcieProtocol> up_out_;
+  TargetSocket<PcieProtocol> down_in_;
+  Wake wake_;
+
+  DsaRegisters registers_;
+  DsaCommands commands_;
+  DsaDispatch dispatch_;
+  std::vector<DsaQueueConfig> queues_;
+  std::vector<unsigned> in_progress_;  // by queue
+  std::vector<Engine> engines_;
+  std::vector<GroupState> groups_;
+  std::vector<Task> tasks_;
+  unsigned read_units_;
+  unsigned write_units_;
+  bool starved_ = false;  // somebody could not go on for lack of units
+  unsigned first_engine_ = 0;
+
+  DelayQueue<Item> events_;
+  DelayQueue<tlm::tlm_generic_payload*> arrivals_;
+  // WHY deques: transactions point into these.
+  std::deque<Flight> flights_;
+  std::vector<std::uint32_t> free_flights_;
+  std::deque<Chunk> chunks_;
+  std::vector<std::uint32_t> free_chunks_;
+  std::uint64_t next_number_ = 0;
+  DsaStats stats_;
+};
+
+}  // namespace svasim

@@ -1,0 +1,61 @@
+// Work queues and the choice between them. No SystemC in here.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <vector>
+
+#include "models/dsa/dsa_registers_file.h"
+#include "models/formats/dsa_descriptor.h"
+
+namespace svasim {
+
+struct DsaSubmission {
+  DsaDescriptor descriptor;
+  Ps arrived = 0;
+  Ps ready = 0;  // an engine can take it from then on
+  unsigned queue = 0;
+};
+
+// The queues of a device, each in one group. Within a group queues take turns weighted by priority:
+// a queue may be chosen as often as its priority says before the others have used up theirs.
+// SPEC: [DSA 12]
+class DsaDispatch {
+ public:
+  explicit DsaDispatch(unsigned queues, unsigned groups) : queues_(queues), groups_(groups) {}
+
+  void set_group(unsigned group, std::uint64_t queues);
+  void configure(unsigned queue, unsigned size, unsigned priority);
+
+  // False when the queue is full.
+  bool push(const DsaSubmission& submission);
+  // The next descriptor for an engine of the group, taken out; false when none is ready.
+  bool take(unsigned group, Ps now, DsaSubmission& submission);
+  // When a queue of the group has something ready; kNever when all are empty.
+  Ps next_ready(unsigned group) const;
+
+  unsigned waiting(unsigned queue) const { return static_cast<unsigned>(queues_[queue].entries.size()); }
+  void discard(unsigned queue) { queues_[queue].entries.clear(); }
+  std::size_t waiting() const;
+
+ private:
+  struct Queue {
+    std::deque<DsaSubmission> entries;
+    unsigned size = 0;
+    unsigned priority = 1;
+    unsigned turns = 1;  // left before the others' turns are used up
+  };
+  struct Group {
+    std::vector<unsigned> queues;
+    std::size_t next = 0;
+  };
+
+  bool ready(unsigned queue, Ps now) const {
+    return !queues_[queue].entries.empty() && queues_[queue].entries.front().ready <= now;
+  }
+
+  std::vector<Queue> queues_;
+  std::vector<Group> groups_;
+};
+
+}  // namespace svasim

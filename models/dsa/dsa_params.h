@@ -1,0 +1,103 @@
+// Parameters of a DSA device.
+#pragma once
+
+#include "base/bits.h"
+#include "base/params.h"
+
+namespace svasim {
+
+struct DsaParams {
+  RequesterId bdf;
+  std::uint64_t bar0;
+  std::uint64_t bar2;
+
+  unsigned queues;
+  unsigned queue_entries;
+  unsigned groups;
+  unsigned engines;
+  unsigned read_buffers;
+  unsigned interrupts;
+  std::uint64_t max_transfer;
+  bool overlapping_copy;
+
+  bool ats;
+  bool page_requests;
+
+  unsigned descriptors_in_progress;
+  unsigned access_size;
+  std::uint64_t buffer_size;
+  unsigned write_buffers;
+  unsigned pages_ahead;
+
+  Ps register_latency;
+  Ps command_latency;
+  Ps portal_latency;
+  Ps dispatch_interval;
+  Ps descriptor_latency;
+  Ps request_interval;
+  Ps completion_latency;
+};
+
+inline const ParamTable<DsaParams>& dsa_params() {
+  static const ParamTable<DsaParams> table =
+      ParamTable<DsaParams>("Intel Data Streaming Accelerator")
+          .bdf("bdf", &DsaParams::bdf, "6a:01.0", "PCIe requester ID.", "MODEL")
+          .address("bar0", &DsaParams::bar0, "0x2100000000", "Address of the control registers, 64 KiB.",
+                   "DSA 9.1.1")
+          .address("bar2", &DsaParams::bar2, "0x2100100000", "Address of the portals, 16 KiB per work queue.",
+                   "DSA 9.1.1")
+          .count("queues", &DsaParams::queues, "8", 1, 64, "Work queues.", "CAL: calibration 1.1, SPR")
+          .count("queue_entries", &DsaParams::queue_entries, "128", 1, 65535,
+                 "Entries of all work queues together.", "CAL: calibration 1.1, SPR")
+          .count("groups", &DsaParams::groups, "4", 1, 8, "Groups.", "CAL: calibration 1.1, SPR")
+          .count("engines", &DsaParams::engines, "4", 1, 64, "Engines.", "CAL: calibration 1.1, SPR")
+          .count("read_buffers", &DsaParams::read_buffers, "96", 4, 255,
+                 "Read buffers of the device: what is read and not yet written.", "CAL: calibration 1.1, SPR")
+          .count("interrupts", &DsaParams::interrupts, "9", 1, 64, "MSI-X vectors.", "DSA C")
+          .bytes("max_transfer", &DsaParams::max_transfer, "2 GiB", "1 B", "2 GiB",
+                 "Largest transfer, a power of two.", "CAL: calibration 1.1, SPR")
+          .flag("overlapping_copy", &DsaParams::overlapping_copy, "true",
+                "Whether a memory move may overlap its source.", "DSA 2.1")
+          .flag("ats", &DsaParams::ats, "true",
+                "Whether ATS is enabled: the device makes sure of each page by a translation request first.",
+                "DSA 1.1")
+          .flag("page_requests", &DsaParams::page_requests, "true",
+                "Whether page requests (PRS) are enabled; needed for Block on Fault.", "DSA 1.1")
+          .count("descriptors_in_progress", &DsaParams::descriptors_in_progress, "16", 1, 255,
+                 "Descriptors an engine works on at the same time.", "MODEL: ENGCAP value not published")
+          .count("access_size", &DsaParams::access_size, "256", 64, 4096,
+                 "Largest read or write, a power of two; none crosses a multiple of it.", "MODEL")
+          .bytes("buffer_size", &DsaParams::buffer_size, "256 B", "64 B", "4 KiB",
+                 "Bytes of one read or write buffer; a larger access takes several.", "MODEL")
+          .count("write_buffers", &DsaParams::write_buffers, "128", 1, 4096,
+                 "Write buffers of the device: writes sent and not yet in memory.", "MODEL")
+          .count("pages_ahead", &DsaParams::pages_ahead, "1", 0, 16,
+                 "Pages per operand whose translation is asked for before the page in use is finished.",
+                 "MODEL")
+          .time("register_latency", &DsaParams::register_latency, "40 ns", "1 ps", "1 ms",
+                "From arrival of a register read at the device to its answer.", "MODEL")
+          .time("command_latency", &DsaParams::command_latency, "1 us", "1 ps", "1 s",
+                "From the write of CMD to the end of a command that waits for nothing.", "MODEL")
+          .time("portal_latency", &DsaParams::portal_latency, "20 ns", "1 ps", "1 ms",
+                "From arrival of a descriptor at its portal until an engine can take it.", "MODEL")
+          .time("dispatch_interval", &DsaParams::dispatch_interval, "10 ns", "1 ps", "1 ms",
+                "Least time between two descriptors taken by one engine.",
+                "CAL: calibration 1.4, 54 M descriptors/s with 2 engines at most")
+          .time("descriptor_latency", &DsaParams::descriptor_latency, "60 ns", "1 ps", "1 ms",
+                "From taking a descriptor to the first request for it: decoding and checks.", "MODEL")
+          .time("request_interval", &DsaParams::request_interval, "2 ns", "1 ps", "1 ms",
+                "Least time between two requests of one engine.", "MODEL")
+          .time("completion_latency", &DsaParams::completion_latency, "10 ns", "1 ps", "1 ms",
+                "From the last data write being posted to the write of the completion record.", "MODEL")
+          .check([](const DsaParams& p, const Complain& bad) {
+            if (!is_power_of_two(p.access_size)) bad("access_size", "is no power of two");
+            if (!is_power_of_two(p.max_transfer)) bad("max_transfer", "is no power of two");
+            if (p.access_size > p.read_buffers * p.buffer_size) bad("read_buffers", "do not hold one access");
+            if (p.access_size > p.write_buffers * p.buffer_size)
+              bad("write_buffers", "do not hold one access");
+            if (p.page_requests && !p.ats) bad("page_requests", "have no effect without ats");
+          });
+  return table;
+}
+
+}  // namespace svasim
