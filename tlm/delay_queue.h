@@ -59,6 +59,9 @@ class DelayQueue {
     at(place) = Entry{due, key, std::move(value)};
   }
 
+  // Forgets the front.
+  void drop() { ++head_; }
+
   T pop() {
     SVASIM_CHECK(!empty(), "pop from an empty delay queue");
     return std::move(at(head_++).value);

@@ -136,6 +136,7 @@ class SourceTag : public tlm::tlm_extension<SourceTag> {
 // Protocol of PCIe sockets. A component that does not know PcieExtension would change the meaning
 // of a request by ignoring it, so it cannot be bound: the traits type differs.
 //
+// Payloads are Transactions of a TransactionPool, so that every hop reaches the extension for free.
 // Phases: BEGIN_REQ forward with a delay of at least 1 ps (the receiver answers TLM_ACCEPTED and
 // queues); END_REQ backward when the receiver has taken the request out of its input buffer, which
 // returns the flow-control credit (a receiver that never runs out of room may leave it out:

@@ -1,8 +1,9 @@
-// A resource that serves one transfer at a time and delivers each a fixed latency later.
+// Resources that serve one transfer at a time each and deliver it a fixed latency later.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
+#include <vector>
 
 #include "tlm/delay_queue.h"
 
@@ -15,12 +16,12 @@ namespace svasim {
 template <typename T>
 class SerialChannel {
  public:
-  explicit SerialChannel(Ps latency) : latency_(latency) {}
+  explicit SerialChannel(Ps latency, unsigned lanes = 1) : latency_(latency), busy_until_(lanes, 0) {}
 
-  // A transfer that arrives at `arrival` (after now) and occupies the channel for `duration`; one
+  // A transfer that arrives at `arrival` (after now) and occupies lane `lane` for `duration`; one
   // of duration 0 takes no turn. Returns its earliest possible delivery.
-  Ps push(Ps arrival, std::uint64_t key, Ps duration, T value) {
-    arrivals_.push(arrival, key, Transfer{duration, arrival, std::move(value)});
+  Ps push(Ps arrival, std::uint64_t key, Ps duration, T value, unsigned lane = 0) {
+    arrivals_.push(arrival, key, Arrival{duration, lane, std::move(value)});
     return arrival + duration + latency_;
   }
 
@@ -42,29 +43,29 @@ class SerialChannel {
   template <typename Deliver>
   void run(Ps now, Deliver deliver) {
     while (arrivals_.due() <= now) {
-      const Ps arrival = arrivals_.due();
-      const std::uint64_t key = arrivals_.front().key;
-      Transfer transfer = arrivals_.pop();
-      Ps end = arrival;
-      if (transfer.duration != 0) {
-        const Ps start = std::max(arrival, busy_until_);
-        transfer.wait = start - arrival;
-        end = start + transfer.duration;
-        busy_until_ = end;
-        busy_ += transfer.duration;
-      } else {
-        transfer.wait = 0;
+      const auto& entry = arrivals_.front();
+      Ps end = entry.due;
+      Ps wait = 0;
+      const Ps duration = entry.value.duration;
+      if (duration != 0) {
+        Ps& busy_until = busy_until_[entry.value.lane];
+        const Ps start = std::max(entry.due, busy_until);
+        wait = start - entry.due;
+        end = start + duration;
+        busy_until = end;
+        busy_ += duration;
       }
-      deliveries_.push(end + latency_, key, std::move(transfer));
+      deliveries_.push(end + latency_, entry.key, Delivery{wait, entry.value.value});
+      arrivals_.drop();
     }
     while (deliveries_.due() <= now) {
-      Transfer transfer = deliveries_.pop();
-      deliver(transfer.value, transfer.wait);
+      const Delivery delivery = deliveries_.pop();
+      deliver(delivery.value, delivery.wait);
     }
   }
 
   std::size_t size() const { return arrivals_.size() + deliveries_.size(); }
-  // Total time spent on transfers.
+  // Total time spent on transfers, over all lanes.
   Ps busy() const { return busy_; }
 
   template <typename Visit>
@@ -78,17 +79,21 @@ class SerialChannel {
   }
 
  private:
-  struct Transfer {
+  struct Arrival {
     Ps duration = 0;
+    unsigned lane = 0;
+    T value{};
+  };
+  struct Delivery {
     Ps wait = 0;
     T value{};
   };
 
   Ps latency_;
-  Ps busy_until_ = 0;
+  std::vector<Ps> busy_until_;
   Ps busy_ = 0;
-  DelayQueue<Transfer> arrivals_;
-  DelayQueue<Transfer> deliveries_;
+  DelayQueue<Arrival> arrivals_;
+  DelayQueue<Delivery> deliveries_;
 };
 
 }  // namespace svasim

@@ -18,6 +18,9 @@ class Transaction : public tlm::tlm_generic_payload {
   PcieExtension pcie;
   SourceTag source;
 
+  // The payload of a PcieProtocol socket: those always come from a pool.
+  static Transaction& of(tlm::tlm_generic_payload& payload) { return static_cast<Transaction&>(payload); }
+
   // Of a payload that came from a pool; nullptr for a foreign one.
   static Transaction* from(tlm::tlm_generic_payload& payload) {
     return payload.get_extension<PcieExtension>() == nullptr ? nullptr : static_cast<Transaction*>(&payload);

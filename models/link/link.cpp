@@ -10,7 +10,7 @@ namespace {
 
 constexpr Ps kHandOver = 1;  // every message has a positive delay; taken out of the link's latency
 
-PcieExtension& pcie_of(tlm::tlm_generic_payload& payload) { return *payload.get_extension<PcieExtension>(); }
+PcieExtension& pcie_of(tlm::tlm_generic_payload& payload) { return Transaction::of(payload).pcie; }
 
 }  // namespace
 

@@ -16,7 +16,7 @@ Memory::Memory(sc_core::sc_module_name name, const MemoryParams& params, SimCont
       contents_(params.size),
       transfer_(params.bandwidth),
       interleave_shift_(static_cast<unsigned>(__builtin_ctzll(params.interleave))),
-      channels_(params.channels, SerialChannel<tlm::tlm_generic_payload*>(params.latency)) {
+      channels_(params.latency, params.channels) {
   SC_HAS_PROCESS(Memory);
   SC_METHOD(run);
   sensitive << wake_.event();
@@ -35,26 +35,22 @@ tlm::tlm_sync_enum Memory::nb_transport_fw(unsigned /*port*/, tlm::tlm_generic_p
   const std::uint64_t key =
       tag != nullptr ? (std::uint64_t{tag->rank} << 48U) | (tag->key & 0xFFFF'FFFF'FFFFULL) : untagged_++;
   const Ps arrival = now_ps() + delay.value();
-  wake_.arm(channel_of(payload.get_address()).push(arrival, key, transfer_(payload.get_data_length()), &payload));
+  wake_.arm(channels_.push(arrival, key, transfer_(payload.get_data_length()), &payload,
+                           channel_of(payload.get_address())));
   phase = tlm::END_REQ;
   return tlm::TLM_UPDATED;
 }
 
 void Memory::run() {
   wake_.fired();
-  const Ps now = now_ps();
-  for (auto& channel : channels_) {
-    channel.run(now, [this](tlm::tlm_generic_payload* payload, Ps wait) {
-      stats_.wait.record(wait);
-      access(*payload);
-      tlm::tlm_phase phase = tlm::BEGIN_RESP;
-      sc_core::sc_time delay = sc_core::SC_ZERO_TIME;
-      socket_->nb_transport_bw(*payload, phase, delay);
-    });
-  }
-  for (const auto& channel : channels_) {
-    wake_.arm(channel.next());
-  }
+  channels_.run(now_ps(), [this](tlm::tlm_generic_payload* payload, Ps wait) {
+    stats_.wait.record(wait);
+    access(*payload);
+    tlm::tlm_phase phase = tlm::BEGIN_RESP;
+    sc_core::sc_time delay;
+    socket_->nb_transport_bw(*payload, phase, delay);
+  });
+  wake_.arm(channels_.next());
 }
 
 void Memory::b_transport(unsigned /*port*/, tlm::tlm_generic_payload& payload, sc_core::sc_time& delay) {
@@ -113,21 +109,13 @@ void Memory::compare_swap(tlm::tlm_generic_payload& payload, Addr offset) {
   }
 }
 
-std::uint64_t Memory::in_flight() const {
-  std::uint64_t sum = 0;
-  for (const auto& channel : channels_) {
-    sum += channel.size();
-  }
-  return sum;
-}
+std::uint64_t Memory::in_flight() const { return channels_.size(); }
 
 void Memory::dump_in_flight(std::ostream& out) const {
-  for (const auto& channel : channels_) {
-    channel.for_each([&](tlm::tlm_generic_payload* payload, Ps due) {
-      out << fmt::format("{}: {} of {} B at {:#x}, due at {} ps\n", name(), payload->is_read() ? "read" : "write",
-                         payload->get_data_length(), payload->get_address(), due);
-    });
-  }
+  channels_.for_each([&](tlm::tlm_generic_payload* payload, Ps due) {
+    out << fmt::format("{}: {} of {} B at {:#x}, due at {} ps\n", name(), payload->is_read() ? "read" : "write",
+                       payload->get_data_length(), payload->get_address(), due);
+  });
 }
 
 }  // namespace svasim

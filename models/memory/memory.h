@@ -44,8 +44,8 @@ class Memory : public sc_core::sc_module, public Inspectable, private FwReceiver
   void run();
   void access(tlm::tlm_generic_payload& payload);
   void compare_swap(tlm::tlm_generic_payload& payload, Addr offset);
-  SerialChannel<tlm::tlm_generic_payload*>& channel_of(Addr address) {
-    return channels_[(address >> interleave_shift_) & (channels_.size() - 1)];
+  unsigned channel_of(Addr address) const {
+    return static_cast<unsigned>(address >> interleave_shift_) & (params_.channels - 1);
   }
 
   MemoryParams params_;
@@ -54,7 +54,7 @@ class Memory : public sc_core::sc_module, public Inspectable, private FwReceiver
   SparseMemory contents_;
   TransferTime transfer_;
   unsigned interleave_shift_;
-  std::vector<SerialChannel<tlm::tlm_generic_payload*>> channels_;
+  SerialChannel<tlm::tlm_generic_payload*> channels_;
   std::uint64_t untagged_ = 0;
   MemoryStats stats_;
 };

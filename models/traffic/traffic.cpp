@@ -4,12 +4,20 @@
 
 #include <cstring>
 
+#include "base/check.h"
+
 namespace svasim {
 
 namespace {
 
 // Simulated time a device runs ahead in loose timing before the kernel gets its turn.
 constexpr Ps kLooseQuantum = 10'000'000;
+
+// A request's id: its number, then its slot.
+constexpr unsigned kSlotBits = 16;
+std::uint32_t slot_of(const Transaction& transaction) {
+  return static_cast<std::uint32_t>(transaction.pcie.id & ((1U << kSlotBits) - 1));
+}
 
 }  // namespace
 
@@ -61,6 +69,17 @@ void TrafficGenerator::run() {
   }
 }
 
+void TrafficGenerator::restart() {
+  SVASIM_CHECK(done(), "a traffic generator is restarted when it is done");
+  issued_ = 0;
+  completed_ = 0;
+  started_ = false;
+  for (Slot& slot : slots_) {
+    slot.next = 0;
+  }
+  wake_.arm(now_ps());
+}
+
 void TrafficGenerator::run_loose(Ps now) {
   const Ps limit = now + kLooseQuantum;
   bool ahead = false;
@@ -108,8 +127,7 @@ Transaction& TrafficGenerator::make(std::uint32_t index, Ps leave) {
   transaction.pcie.requester = params_.bdf;
   transaction.pcie.has_pasid = params_.use_pasid;
   transaction.pcie.pasid = Pasid(params_.pasid);
-  transaction.pcie.id = ++issued_;
-  transaction.source.key = index;
+  transaction.pcie.id = (++issued_ << kSlotBits) | index;
   return transaction;
 }
 
@@ -126,7 +144,7 @@ tlm::tlm_sync_enum TrafficGenerator::nb_transport_bw(unsigned /*port*/, tlm::tlm
     return tlm::TLM_ACCEPTED;
   }
   auto& transaction = static_cast<Transaction&>(payload);
-  const auto slot = static_cast<std::uint32_t>(transaction.source.key);
+  const auto slot = slot_of(transaction);
   complete(transaction, now_ps() + delay.value());
   if (issued_ < params_.count) {
     issue(slot, delay.value() + params_.gap);
@@ -135,7 +153,7 @@ tlm::tlm_sync_enum TrafficGenerator::nb_transport_bw(unsigned /*port*/, tlm::tlm
 }
 
 void TrafficGenerator::complete(Transaction& transaction, Ps when) {
-  Slot& slot = slots_[transaction.source.key];
+  Slot& slot = slots_[slot_of(transaction)];
   slot.busy = false;
   ++completed_;
   finished_at_ = std::max(finished_at_, when);

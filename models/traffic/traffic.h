@@ -30,6 +30,9 @@ class TrafficGenerator : public sc_core::sc_module, public Inspectable, private 
   const AccessStats& stats() const { return stats_; }
   const Wake& wake() const { return wake_; }
 
+  // Makes `count` accesses all over again, from now on; only when done().
+  void restart();
+
   // All accesses are done. The event fires when that becomes true.
   bool done() const { return completed_ == params_.count; }
   const sc_core::sc_event& done_event() const { return done_event_; }
