@@ -53,9 +53,9 @@ struct ContextEntry {
   bool legacy = false;
   bool quiet = false;  // FPD
   // Scalable.
-  bool device_tlb = false;     // DTE; legacy: TT allows ATS
-  bool pasid_enable = false;   // PASIDE
-  bool page_requests = false;  // PRE
+  bool device_tlb = false;      // DTE; legacy: TT allows ATS
+  bool pasid_enable = false;    // PASIDE
+  bool page_requests = false;   // PRE
   bool rid_privileged = false;  // RID_PRIV
   Pasid rid_pasid;
   std::uint32_t pasid_limit = 0;  // first PASID the directory does not cover

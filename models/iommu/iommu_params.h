@@ -48,7 +48,8 @@ inline const ParamTable<IommuCapabilityParams>& iommu_capability_params() {
           .count("pasid_bits", &P::pasid_bits, "20", 1, 20, "Width of a PASID (ECAP.PSS).", "VTD 11.4.3")
           .flag("scalable_mode", &P::scalable_mode, "true", "Scalable mode (ECAP.SMTS).", "VTD 11.4.3")
           .flag("first_stage", &P::first_stage, "true", "First-stage translation (ECAP.FSTS).", "VTD 11.4.3")
-          .flag("second_stage", &P::second_stage, "true", "Second stage in scalable mode (ECAP.SSTS).", "VTD 11.4.3")
+          .flag("second_stage", &P::second_stage, "true", "Second stage in scalable mode (ECAP.SSTS).",
+                "VTD 11.4.3")
           .flag("pass_through", &P::pass_through, "true", "Pass-through entries (ECAP.PT).", "VTD 11.4.3")
           .flag("device_tlb", &P::device_tlb, "true", "ATS requests and device-TLB invalidation (ECAP.DT).",
                 "VTD 11.4.3")
@@ -59,15 +60,16 @@ inline const ParamTable<IommuCapabilityParams>& iommu_capability_params() {
                 "VTD 11.4.3")
           .flag("second_stage_ad", &P::second_stage_ad, "true",
                 "Accessed and dirty flags of the second stage (ECAP.SSADS).", "VTD 11.4.3")
-          .flag("snoop_control", &P::snoop_control, "true", "SNP and PGSNP are honoured (ECAP.SC).", "VTD 11.4.3")
+          .flag("snoop_control", &P::snoop_control, "true", "SNP and PGSNP are honoured (ECAP.SC).",
+                "VTD 11.4.3")
           .flag("coherent_walks", &P::coherent_walks, "true",
                 "Structures and page tables are read coherently (ECAP.C and ECAP.SMPWCS).", "VTD 11.4.3")
           .flag("first_stage_1g", &P::first_stage_1g, "true", "1-GiB pages of the first stage (CAP.FS1GP).",
                 "VTD 11.4.2")
-          .flag("second_stage_2m", &P::second_stage_2m, "true", "2-MiB pages of the second stage (CAP.SSLPS).",
-                "VTD 11.4.2")
-          .flag("second_stage_1g", &P::second_stage_1g, "true", "1-GiB pages of the second stage (CAP.SSLPS).",
-                "VTD 11.4.2")
+          .flag("second_stage_2m", &P::second_stage_2m, "true",
+                "2-MiB pages of the second stage (CAP.SSLPS).", "VTD 11.4.2")
+          .flag("second_stage_1g", &P::second_stage_1g, "true",
+                "1-GiB pages of the second stage (CAP.SSLPS).", "VTD 11.4.2")
           .flag("no_write_flag", &P::no_write_flag, "true",
                 "NW of translation requests is honoured (ECAP.NWFS).", "VTD 11.4.3")
           .flag("abort_dma", &P::abort_dma, "true", "Abort-DMA mode (ECAP.ADMS).", "VTD 11.4.3")
@@ -92,7 +94,11 @@ inline const ParamTable<IommuCapabilityParams>& iommu_capability_params() {
 }
 
 struct IommuParams {
+  // Bytes of the register block.
+  static constexpr std::uint64_t kRegisterBytes = 0x2000;
+
   IommuCapabilityParams capabilities;
+  std::uint64_t register_base;
 
   unsigned request_slots;
   unsigned walks;
@@ -129,14 +135,19 @@ inline const ParamTable<IommuParams>& iommu_params() {
   static const ParamTable<P> table =
       ParamTable<P>("IOMMU (Intel VT-d): translates requests of its PCIe links")
           .group("capabilities", &P::capabilities, iommu_capability_params(), "What software is offered.")
+          .address("register_base", &P::register_base, "0xFED90000",
+                   "First address of the register block, 8 KiB.", "VTD 11.1")
           .count("request_slots", &P::request_slots, "64", 1, 4096,
-                 "Requests between look-up and answer; more wait in the input buffer and hold their credits.", "MODEL")
+                 "Requests between look-up and answer; more wait in the input buffer and hold their credits.",
+                 "MODEL")
           .count("walks", &P::walks, "32", 1, 1024,
                  "Pages whose walk is outstanding; requests for one page share one.", "MODEL")
           .count("structure_fetches", &P::structure_fetches, "4", 1, 64,
-                 "Context or PASID entries being fetched at a time; requests for one entry share one.", "MODEL")
+                 "Context or PASID entries being fetched at a time; requests for one entry share one.",
+                 "MODEL")
           .count("structure_read_bytes", &P::structure_read_bytes, "64", 16, 64,
-                 "Longest atomic read of root, context and PASID structures: 16, 32 or 64; longer entries are read "
+                 "Longest atomic read of root, context and PASID structures: 16, 32 or 64; longer entries "
+                 "are read "
                  "in pieces at once and can be seen torn.",
                  "VTD 9: at least 128 bits")
           .flag("ordered_writes", &P::ordered_writes, "true",
@@ -148,16 +159,19 @@ inline const ParamTable<IommuParams>& iommu_params() {
           .time("pasid_latency", &P::pasid_latency, "1 ns", "0 ps", "1 us",
                 "Look-up in the PASID cache; part of every request's look-up.", "MODEL")
           .time("iotlb_latency", &P::iotlb_latency, "2 ns", "1 ps", "1 us",
-                "Look-up in the IOTLB; part of every request's look-up, and again after a structure fetch.", "MODEL")
+                "Look-up in the IOTLB; part of every request's look-up, and again after a structure fetch.",
+                "MODEL")
           .time("paging_latency", &P::paging_latency, "2 ns", "1 ps", "1 us",
-                "Look-up in the paging-structure caches, from an IOTLB miss to the walk leaving for the walker.",
+                "Look-up in the paging-structure caches, from an IOTLB miss to the walk leaving for the "
+                "walker.",
                 "MODEL")
           .time("forward_latency", &P::forward_latency, "2 ns", "1 ps", "1 us",
                 "From a known translation to the request or message leaving the IOMMU.", "MODEL")
           .time("response_latency", &P::response_latency, "2 ns", "1 ps", "1 us",
                 "From the memory's answer, or a known fault, to the answer leaving for the link.", "MODEL")
           .time("register_latency", &P::register_latency, "20 ns", "1 ps", "100 us",
-                "From a register access at the IOMMU to its answer; half before the effect, half after.", "MODEL")
+                "From a register access at the IOMMU to its answer; half before the effect, half after.",
+                "MODEL")
           .time("set_root_latency", &P::set_root_latency, "100 ns", "1 ps", "1 ms",
                 "From GCMD.SRTP to GSTS.RTPS.", "MODEL")
           .time("descriptor_latency", &P::descriptor_latency, "5 ns", "1 ps", "100 us",
@@ -172,14 +186,22 @@ inline const ParamTable<IommuParams>& iommu_params() {
                  {{"entries", "64"}, {"ways", "4"}})
           .group("pasid_cache", &P::pasid_cache, tlb_params(), "PASID cache, by requester and PASID.",
                  {{"entries", "64"}, {"ways", "4"}})
-          .group("iotlb", &P::iotlb, tlb_params(), "IOTLB, all page sizes.", {{"entries", "256"}, {"ways", "8"}})
+          .group("iotlb", &P::iotlb, tlb_params(), "IOTLB, all page sizes.",
+                 {{"entries", "256"}, {"ways", "8"}})
           .group("first_stage_cache", &P::first_stage_cache, tlb_params(),
                  "Paging-structure cache of the first stage, all levels.", {{"entries", "64"}, {"ways", "4"}})
           .group("second_stage_cache", &P::second_stage_cache, tlb_params(),
-                 "Paging-structure cache of the second stage, all levels.", {{"entries", "64"}, {"ways", "4"}})
+                 "Paging-structure cache of the second stage, all levels.",
+                 {{"entries", "64"}, {"ways", "4"}})
           .check([](const P& p, const Complain& bad) {
             if (!is_power_of_two(p.structure_read_bytes)) {
               bad("structure_read_bytes", "16, 32 or 64");
+            }
+            if (p.lookup_interval > p.lookup_latency()) {
+              bad("lookup_interval", "longer than context_latency, pasid_latency and iotlb_latency together");
+            }
+            if (p.register_base % kPageSize != 0) {
+              bad("register_base", "not a multiple of 4 KiB");
             }
           });
   return table;

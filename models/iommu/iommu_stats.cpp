@@ -31,7 +31,8 @@ void IommuStats::describe(StatRegistry& registry, const std::string& prefix) con
   count("stale_walks", stale_walks, K::kTiming,
         "Walks whose result no cache kept because an invalidation overtook them.");
   count("structure_fetches", structure_fetches, K::kTiming, "Context and PASID entries fetched.");
-  count("structure_reads", structure_reads, K::kTiming, "Memory reads of root, context and PASID structures.");
+  count("structure_reads", structure_reads, K::kTiming,
+        "Memory reads of root, context and PASID structures.");
   count("merged_fetches", merged_fetches, K::kTiming, "Requests that waited for a fetch already under way.");
   count("descriptors", descriptors, K::kTiming, "Invalidation descriptors executed.");
   count("cache_invalidations", cache_invalidations, K::kTiming,

@@ -26,7 +26,8 @@ std::uint32_t Registers::read_event(const EventRegisters& event, std::uint32_t i
   }
 }
 
-void Registers::write_event(EventRegisters& event, std::uint32_t index, std::uint32_t value, Effects& effects) {
+void Registers::write_event(EventRegisters& event, std::uint32_t index, std::uint32_t value,
+                            Effects& effects) {
   switch (index) {
     case 0:
       if (event.write_control(value)) {

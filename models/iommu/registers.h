@@ -36,9 +36,9 @@ class Registers {
   void set_page_request_registers(PrqRegisters* registers) { page_requests_ = registers; }
 
   struct Effects {
-    bool set_root = false;       // SRTP: call root_set() when done
+    bool set_root = false;  // SRTP: call root_set() when done
     bool translation_off = false;
-    bool queue = false;          // the invalidation queue may have work
+    bool queue = false;  // the invalidation queue may have work
     bool queue_off = false;
     std::optional<MsiMessage> message;
   };

@@ -41,6 +41,8 @@ struct Request {
   std::uint8_t port = 0;
   std::uint16_t device = 0;
 
+  Ps missed = 0;  // when it missed the IOTLB
+
   // What is known so far. `space` points into a cache while the request is being looked up, to
   // `own_space` as soon as it has to wait.
   bool has_context = false;
@@ -51,7 +53,7 @@ struct Request {
 
   // Outcome.
   FaultReason fault = FaultReason::kNone;
-  bool quiet = false;  // FPD
+  bool quiet = false;    // FPD
   bool crosses = false;  // the access runs past the end of its page
   bool hit = false;
   bool snoop = false;

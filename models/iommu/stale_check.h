@@ -19,6 +19,21 @@ class StaleCheck {
   // A wait descriptor that stood behind the first `count` invalidations completed.
   void completed(std::uint64_t count) { completed_ = std::max(completed_, count); }
 
+  // Whether match() holds for any that took effect when count() was `born` or more. True when that
+  // is too long ago to know.
+  template <typename Match>
+  bool any_since(std::uint64_t born, Match match) const {
+    if (count_ - born > kRecent) {
+      return true;
+    }
+    for (std::uint64_t number = born; number < count_; ++number) {
+      if (match(recent_[number % kRecent])) {
+        return true;
+      }
+    }
+    return false;
+  }
+
   // `born` is count() when the walk of the translation began; it is advanced past what was checked.
   bool stale(std::uint64_t& born, SpaceTag tag, Addr page, unsigned shift) const {
     if (born >= completed_) {

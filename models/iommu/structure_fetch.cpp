@@ -37,7 +37,8 @@ State StructureFetch::start_context(const RootPointer& root, RequesterId request
   requester_ = requester;
   quiet_ = false;
   return root.mode == TranslationMode::kLegacy
-             ? read(Entry::kLegacyRoot, LegacyRootEntry::address(root.table, requester), LegacyRootEntry::kBytes)
+             ? read(Entry::kLegacyRoot, LegacyRootEntry::address(root.table, requester),
+                    LegacyRootEntry::kBytes)
              : read(Entry::kScalableRoot, ScalableRootEntry::address(root.table, requester),
                     ScalableRootEntry::kBytes);
 }
@@ -193,20 +194,21 @@ State StructureFetch::pasid_table(const Capabilities& capabilities, const Buffer
   if (E::P::get(data) == 0) {
     return fail(FaultReason::kPasidEntryNotPresent);
   }
-  const bool second = E::PGTT::get(data) == static_cast<std::uint64_t>(PasidGranularTranslation::kSecondStage);
+  const bool second =
+      E::PGTT::get(data) == static_cast<std::uint64_t>(PasidGranularTranslation::kSecondStage);
   const bool first = E::PGTT::get(data) == static_cast<std::uint64_t>(PasidGranularTranslation::kFirstStage);
   const bool pass = E::PGTT::get(data) == static_cast<std::uint64_t>(PasidGranularTranslation::kPassThrough);
   const std::uint64_t beyond = capabilities.beyond_host_width();
   // Reserved by missing capabilities: memory types and host permission tables never, others as offered.
-  const bool reserved =
-      any_set(data, E::kReserved) || E::CD::get(data) != 0 || E::EMTE::get(data) != 0 || E::PAT::get(data) != 0 ||
-      (data[4] | data[5]) != 0 || (E::PWSNP::get(data) != 0 && !offered.coherent_walks) ||
-      (E::PGSNP::get(data) != 0 && !offered.snoop_control) ||
-      (E::SRE::get(data) != 0 && !offered.supervisor_requests) ||
-      (E::EAFE::get(data) != 0 && !offered.extended_accessed) ||
-      (E::SSADE::get(data) != 0 && !offered.second_stage_ad) ||
-      (first && (E::FSPTPTR::in_place(data) & beyond) != 0) ||
-      (second && (E::SSPTPTR::in_place(data) & beyond) != 0);
+  const bool reserved = any_set(data, E::kReserved) || E::CD::get(data) != 0 || E::EMTE::get(data) != 0 ||
+                        E::PAT::get(data) != 0 || (data[4] | data[5]) != 0 ||
+                        (E::PWSNP::get(data) != 0 && !offered.coherent_walks) ||
+                        (E::PGSNP::get(data) != 0 && !offered.snoop_control) ||
+                        (E::SRE::get(data) != 0 && !offered.supervisor_requests) ||
+                        (E::EAFE::get(data) != 0 && !offered.extended_accessed) ||
+                        (E::SSADE::get(data) != 0 && !offered.second_stage_ad) ||
+                        (first && (E::FSPTPTR::in_place(data) & beyond) != 0) ||
+                        (second && (E::SSPTPTR::in_place(data) & beyond) != 0);
   if (reserved) {
     return fail(FaultReason::kPasidEntryReserved);
   }

@@ -88,17 +88,22 @@ class TranslationCaches {
 
   // The lowest table known on the way to `iova`, or nullptr.
   const PagingEntry* table(SpaceTag tag, Addr iova) { return paging(tag).lookup(tag.bits(), iova); }
-  // A table of `level` serves the addresses one entry of the level above maps.
+  // A table of `level` serves the 2^span addresses that one entry of the level above maps.
+  static unsigned span(unsigned level) { return kPageShift + PageTableFormat::kIndexBits * level; }
   void fill_table(SpaceTag tag, Addr iova, const PagingEntry& entry) {
     paging(tag).fill(tag.bits(), iova, span(entry.level), entry);
   }
 
   // Context-cache invalidations. `mask`: bits of the requester that are not compared.
-  void invalidate_contexts() { context_.invalidate_if([](auto...) { return true; }); }
+  void invalidate_contexts() {
+    context_.invalidate_if([](auto...) { return true; });
+  }
   void invalidate_contexts(DomainId legacy_domain);
   void invalidate_contexts(RequesterId requester, std::uint16_t mask);
   // PASID-cache invalidations.
-  void invalidate_pasids() { pasid_.invalidate_if([](auto...) { return true; }); }
+  void invalidate_pasids() {
+    pasid_.invalidate_if([](auto...) { return true; });
+  }
   void invalidate_pasids(DomainId did);
   void invalidate_pasids(DomainId did, Pasid pasid);
   // IOTLB and paging-structure caches.
@@ -114,7 +119,6 @@ class TranslationCaches {
  private:
   static Addr key(RequesterId requester) { return Addr{requester.value()} << kPageShift; }
   static Addr key(Pasid pasid) { return Addr{pasid.value()} << kPageShift; }
-  static unsigned span(unsigned level) { return kPageShift + PageTableFormat::kIndexBits * level; }
   Tlb<PagingEntry>& paging(SpaceTag tag) {
     return tag.kind() == SpaceKind::kFirstStage ? first_stage_ : second_stage_;
   }

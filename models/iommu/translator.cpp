@@ -86,7 +86,8 @@ Next Translator::check_root(Request& request) {
 }
 
 Next Translator::check_context(Request& request, const ContextEntry& context) {
-  const bool ats = request.kind == RequestKind::kTranslationRequest || request.kind == RequestKind::kTranslated;
+  const bool ats =
+      request.kind == RequestKind::kTranslationRequest || request.kind == RequestKind::kTranslated;
   if (ats && !context.device_tlb) {
     return fail(request, context.legacy ? FaultReason::kLegacyAtsBlocked : FaultReason::kDeviceTlbDisabled);
   }
@@ -185,7 +186,8 @@ Next Translator::use(Request& request, std::uint64_t& born) {
     stats_.stale_uses.add();
   }
   // A superpage lets an access run over a 4-KiB boundary; nothing lets it leave its page.
-  request.crosses = space.kind != SpaceKind::kPassThrough && ((request.iova ^ request.last) >> request.shift) != 0;
+  request.crosses =
+      space.kind != SpaceKind::kPassThrough && ((request.iova ^ request.last) >> request.shift) != 0;
   if (in_interrupt_range(request.address())) {
     return fail(request, space.legacy ? FaultReason::kLegacyOutputInInterruptRange
                                       : FaultReason::kOutputInInterruptRange);
@@ -218,30 +220,49 @@ void Translator::make_walk(const Request& request, WalkRequest& walk) {
   walk.host_address_width = static_cast<std::uint8_t>(capabilities_.params().host_address_width);
 }
 
-void Translator::learn(const AddressSpace& space, const WalkRequest& walk, const WalkResult& result,
+bool Translator::learn(const AddressSpace& space, const WalkRequest& walk, const WalkResult& result,
                        std::uint64_t born) {
   // SPEC: [VTD 6.1] with CM = 0 nothing that faulted is cached.
   if (result.fault != FaultReason::kNone || (!result.read && !result.write)) {
-    return;
+    return true;
   }
-  IotlbEntry entry;
-  entry.page = result.page;
-  entry.born = born;
-  entry.rights = {result.read, result.write, result.user, result.dirty};
-  entry.shift = result.page_shift;
-  entry.snoop = result.snoop;
-  caches_.fill_translation(space.tag, walk.iova, entry);
+  bool kept = true;
+  const bool overtaken = born != stale_check_.count();
+  const auto page_lost = [&](const InvalidationScope& scope) {
+    return scope.covers(space.tag, walk.iova >> result.page_shift << result.page_shift, result.page_shift);
+  };
+  if (overtaken && stale_check_.any_since(born, page_lost)) {
+    kept = false;
+  } else {
+    IotlbEntry entry;
+    entry.page = result.page;
+    entry.born = born;
+    entry.rights = {result.read, result.write, result.user, result.dirty};
+    entry.shift = result.page_shift;
+    entry.snoop = result.snoop;
+    caches_.fill_translation(space.tag, walk.iova, entry);
+  }
   for (unsigned i = 0; i < result.steps; ++i) {
     const WalkResult::Step& step = result.step[i];
+    const unsigned span = TranslationCaches::span(step.level);
+    const auto table_lost = [&](const InvalidationScope& scope) {
+      return scope.covers_table(space.tag, walk.iova >> span << span, span);
+    };
+    if (overtaken && stale_check_.any_since(born, table_lost)) {
+      kept = false;
+      continue;
+    }
     caches_.fill_table(space.tag, walk.iova, {step.table, step.level, step.read, step.write, step.user});
   }
+  return kept;
 }
 
-Next Translator::take(Request& request, const WalkRequest& walk, const WalkResult& result, std::uint64_t born) {
+Next Translator::take(Request& request, const WalkRequest& walk, const WalkResult& result,
+                      std::uint64_t born) {
   const AddressSpace& space = *request.space;
   const AccessKind& access = request.access;
-  const bool same_access = walk.is_read == access.read && walk.is_write == access.write &&
-                           walk.privileged == access.privileged;
+  const bool same_access =
+      walk.is_read == access.read && walk.is_write == access.write && walk.privileged == access.privileged;
   if (result.fault != FaultReason::kNone) {
     if (!same_access) {
       return Next::kWalk;

@@ -25,8 +25,8 @@ class Translator {
     kWalk,          // start make_walk()
   };
 
-  Translator(const IommuParams& params, const Capabilities& capabilities, IommuStats& stats, std::uint64_t seed,
-             std::string_view name)
+  Translator(const IommuParams& params, const Capabilities& capabilities, IommuStats& stats,
+             std::uint64_t seed, std::string_view name)
       : capabilities_(capabilities), stats_(stats), caches_(params, seed, name) {}
 
   // The latched root pointer.
@@ -51,7 +51,10 @@ class Translator {
   static void take(Request& request, const StructureFetch& fetch);
 
   void make_walk(const Request& request, WalkRequest& walk);
-  void learn(const AddressSpace& space, const WalkRequest& walk, const WalkResult& result, std::uint64_t born);
+  // The caches learn from a walk that began when `born` invalidations had taken effect; false when
+  // a later one forbids to keep any of it.
+  bool learn(const AddressSpace& space, const WalkRequest& walk, const WalkResult& result,
+             std::uint64_t born);
   // The request takes the result of a walk for its page; kWalk: it needs one of its own, because
   // the walk asked for less, or faulted for asking something else.
   Next take(Request& request, const WalkRequest& walk, const WalkResult& result, std::uint64_t born);

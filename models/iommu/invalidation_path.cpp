@@ -1,0 +1,410 @@
+// The invalidation queue engine. SPEC: [VTD 6.5.2]
+#include <algorithm>
+#include <cstring>
+
+#include "models/formats/ats_messages.h"
+#include "models/iommu/iommu.h"
+
+namespace svasim {
+
+// --- Fetching ------------------------------------------------------------------------------------------
+
+// Nothing to do, or not allowed to.
+bool Iommu::queue_stopped() const {
+  const InvalidationQueueRegisters& queue = registers_.queue();
+  if (!registers_.queue_enabled() || queue.head == queue.tail ||
+      registers_.faults().has(VtdFsts::IQE::kMask | VtdFsts::ITE::kMask)) {
+    return true;
+  }
+  // SPEC: [VTD 6.5.2.8] FN = 1 holds later descriptors back.
+  return std::any_of(waits_.begin(), waits_.end(),
+                     [](const PendingWait& wait) { return wait.operation.fence; });
+}
+
+// SPEC: [VTD 6.5.2.10] errors of the registers, met when a descriptor is to be fetched.
+std::optional<InvalidationQueueError> Iommu::queue_register_error() const {
+  const InvalidationQueueRegisters& queue = registers_.queue();
+  const TranslationMode mode = translator_.root().mode;
+  if (mode == TranslationMode::kReserved) {
+    return InvalidationQueueError::kInvalidMode;
+  }
+  if (mode != TranslationMode::kLegacy && !queue.wide) {
+    return InvalidationQueueError::kInvalidWidth;
+  }
+  if (queue.tail % queue.descriptor_bytes() != 0) {
+    return InvalidationQueueError::kTailMisaligned;
+  }
+  if (queue.tail >= queue.size) {
+    return InvalidationQueueError::kInvalidTail;
+  }
+  return {};
+}
+
+// Up to the end of the line, of the queue, or of what software has written.
+unsigned Iommu::queue_read_bytes() const {
+  const InvalidationQueueRegisters& queue = registers_.queue();
+  const std::uint64_t written = (queue.tail > queue.head ? queue.tail : queue.size) - queue.head;
+  const std::uint64_t line = queue_buffer_.size() - queue.head % queue_buffer_.size();
+  return static_cast<unsigned>(std::min(written, line));
+}
+
+bool Iommu::buffer_has_head() const {
+  const InvalidationQueueRegisters& queue = registers_.queue();
+  return queue.head >= buffer_offset_ &&
+         queue.head + queue.descriptor_bytes() <= buffer_offset_ + buffer_bytes_;
+}
+
+void Iommu::kick_queue() {
+  if (!queue_busy_) {
+    queue_step();
+  }
+}
+
+void Iommu::queue_step() {
+  if (queue_stopped()) {
+    return;
+  }
+  if (const auto error = queue_register_error()) {
+    return queue_failed(*error);
+  }
+  queue_busy_ = true;
+  if (buffer_has_head()) {
+    schedule(now_ps() + params_.descriptor_latency, Work::kQueueExecute, 0, queue_epoch_);
+    return;
+  }
+  const InvalidationQueueRegisters& queue = registers_.queue();
+  buffer_offset_ = queue.head;
+  buffer_bytes_ = queue_read_bytes();
+  send_access(new_access(Access::Use::kQueue, queue_epoch_, tlm::TLM_READ_COMMAND, queue.base + queue.head,
+                         queue_buffer_.data(), buffer_bytes_),
+              1);
+}
+
+void Iommu::queue_data(std::uint32_t ok) {
+  queue_busy_ = false;
+  if (ok == 0) {
+    return queue_failed(InvalidationQueueError::kFetchError);
+  }
+  queue_step();
+}
+
+void Iommu::queue_execute() {
+  InvalidationOperation operation;
+  Ps cost = 0;
+  queue_busy_ = false;
+  if (!decode_head(operation) || !execute(operation, cost)) {
+    return;
+  }
+  queue_busy_ = true;
+  schedule(now_ps() + std::max<Ps>(cost, 1), Work::kQueueStep, 0, queue_epoch_);
+}
+
+void Iommu::queue_failed(InvalidationQueueError error) {
+  // SPEC: [VTD 6.5.2.10] the head stays; nothing is fetched until software clears IQE.
+  buffer_bytes_ = 0;
+  stats_.queue_errors.add();
+  if (const auto message = registers_.queue_error(error)) {
+    send_interrupt(*message);
+  }
+}
+
+bool Iommu::decode_head(InvalidationOperation& operation) {
+  const InvalidationQueueRegisters& queue = registers_.queue();
+  InvalidationDescriptor descriptor{};
+  std::memcpy(descriptor.data(), queue_buffer_.data() + (queue.head - buffer_offset_),
+              queue.descriptor_bytes());
+  if (const auto error = decode_invalidation(descriptor, translator_.root().mode, queue.wide,
+                                             capabilities_.params().max_address_mask, operation)) {
+    queue_failed(*error);
+    return false;
+  }
+  return true;
+}
+
+void Iommu::advance_head() {
+  InvalidationQueueRegisters& queue = registers_.queue();
+  queue.head += queue.descriptor_bytes();
+  if (queue.head >= queue.size) {
+    queue.head = 0;
+  }
+}
+
+// --- Executing -------------------------------------------------------------------------------------------
+
+bool Iommu::execute(const InvalidationOperation& operation, Ps& cost) {
+  using Kind = InvalidationOperation::Kind;
+  TranslationCaches& caches = translator_.caches();
+  if (operation.kind == Kind::kDeviceTlb && !invalidate_device(operation)) {
+    return false;
+  }
+  advance_head();
+  stats_.descriptors.add();
+  const auto flushed = [&] {
+    stats_.cache_invalidations.add();
+    cost = params_.flush_latency;
+  };
+  switch (operation.kind) {
+    case Kind::kContextGlobal:
+      caches.invalidate_contexts();
+      outdate_contexts();
+      flushed();
+      break;
+    case Kind::kContextDomain:
+      caches.invalidate_contexts(operation.did);
+      outdate_contexts();
+      flushed();
+      break;
+    case Kind::kContextDevice:
+      caches.invalidate_contexts(operation.requester, operation.requester_mask);
+      outdate_contexts();
+      flushed();
+      break;
+    case Kind::kPasidGlobal:
+      caches.invalidate_pasids();
+      outdate_contexts();
+      flushed();
+      break;
+    case Kind::kPasidDomain:
+      caches.invalidate_pasids(operation.did);
+      outdate_contexts();
+      flushed();
+      break;
+    case Kind::kPasidSelective:
+      caches.invalidate_pasids(operation.did, operation.pasid);
+      outdate_contexts();
+      flushed();
+      break;
+    case Kind::kTranslations:
+      invalidate_translations(operation.scope);
+      flushed();
+      break;
+    case Kind::kInterruptEntries:
+      flushed();
+      break;
+    case Kind::kDeviceTlb:
+      cost = params_.message_latency;
+      break;
+    case Kind::kWait: {
+      PendingWait wait;
+      wait.operation = operation;
+      // SPEC: [VTD 6.5.4] everything that may have used what was invalidated has to finish: all
+      // requests in the IOMMU now. MODEL: all devices are drained, page requests always.
+      wait.requests_before = next_number_;
+      wait.devices_before = device_invalidation_number_ + 1;
+      wait.scopes = translator_.stale_check().count();
+      wait.executed = now_ps();
+      wait.earliest = std::max(wait.executed, latest_retire_);
+      waits_.push_back(wait);
+      check_waits();
+      break;
+    }
+    case Kind::kGroupResponse:
+      stats_.group_responses.add();
+      send_group_response(operation.requester, operation.has_pasid, operation.pasid, operation.prg_index,
+                          operation.response_code);
+      cost = params_.message_latency;
+      break;
+  }
+  return true;
+}
+
+void Iommu::invalidate_translations(const InvalidationScope& scope) {
+  translator_.caches().invalidate(scope);
+  translator_.stale_check().executed(scope);
+  // A walk under way may have read the old entry. Who waits for it came before the invalidation and
+  // is drained; who comes later must not join it. WHY 1 GiB: the page it finds may be that large.
+  constexpr unsigned kLargestPage = 30;
+  for (const auto& walk : walks_) {
+    if (walk->busy &&
+        scope.covers(walk->space.tag, walk->page >> kLargestPage << kLargestPage, kLargestPage)) {
+      walk->no_merge = true;
+    }
+  }
+}
+
+// Contexts known to requests under way may be outdated: the caches must not learn from them.
+void Iommu::outdate_contexts() {
+  for (Fetch& fetch : fetches_) {
+    fetch.outdated = true;
+  }
+  for (const auto& walk : walks_) {
+    walk->no_fill = walk->no_merge = true;
+  }
+  for (std::uint32_t index = oldest_; index != kNoRequest; index = requests_[index].younger) {
+    requests_[index].no_fill = true;
+  }
+}
+
+// --- Devices ---------------------------------------------------------------------------------------------
+
+// False: no ITag is free, or the function has as many invalidations pending as it can take.
+bool Iommu::invalidate_device(const InvalidationOperation& operation) {
+  unsigned pending = 0;
+  DeviceInvalidation* unused = nullptr;
+  for (DeviceInvalidation& invalidation : device_invalidations_) {
+    if (!invalidation.busy) {
+      unused = unused == nullptr ? &invalidation : unused;
+    } else if (invalidation.limited_by == operation.limited_by) {
+      ++pending;
+    }
+  }
+  if (unused == nullptr || pending >= operation.max_pending) {
+    return false;
+  }
+  unused->busy = true;
+  unused->requester = operation.requester;
+  unused->limited_by = operation.limited_by;
+  unused->remaining = 0;
+  unused->number = ++device_invalidation_number_;
+  unused->sent = now_ps();
+  Transaction& message =
+      new_message(TlpKind::kInvalidateRequest, operation.requester, operation.has_pasid, operation.pasid);
+  message.pcie.body = operation.body;
+  message.pcie.itag = static_cast<std::uint8_t>(unused - device_invalidations_.data());
+  stats_.device_invalidations.add();
+  arm_timeout();
+  send_message(message);
+  return true;
+}
+
+void Iommu::invalidate_completed(Transaction& payload) {
+  const PcieExtension& pcie = payload.pcie;
+  stats_.invalidate_completions.add();
+  if (!registers_.translation_enabled()) {
+    payload.pcie.status = CompletionStatus::kUnsupportedRequest;
+    stats_.rejected.add();
+    return;
+  }
+  for (std::uint32_t left = pcie.itag_vector; left != 0; left &= left - 1) {
+    DeviceInvalidation& invalidation = device_invalidations_[static_cast<unsigned>(__builtin_ctz(left))];
+    if (!invalidation.busy || invalidation.requester != pcie.requester) {
+      // SPEC: [VTD 6.5.2.11] unexpected completion: ICE; processing goes on.
+      stats_.queue_errors.add();
+      if (const auto message = registers_.completion_error(pcie.requester)) {
+        send_interrupt(*message);
+      }
+      continue;
+    }
+    if (invalidation.remaining == 0) {
+      invalidation.remaining = completion_count(pcie.completion_count & 7U);
+    }
+    if (--invalidation.remaining != 0) {
+      continue;
+    }
+    invalidation.busy = false;
+    stats_.device_latency.record(now_ps() - invalidation.sent);
+    // SPEC: [ATS 4.2] the completion pushed the device's writes here; they have to reach memory.
+    for (PendingWait& wait : waits_) {
+      if (invalidation.number < wait.devices_before) {
+        wait.requests_before = std::max(wait.requests_before, next_number_);
+        wait.earliest = std::max(wait.earliest, latest_retire_);
+      }
+    }
+  }
+  arm_timeout();
+  check_waits();
+  if (context_.loose()) {
+    Ps time = 0;
+    run_queue_now(time);
+  } else {
+    kick_queue();
+  }
+}
+
+std::uint64_t Iommu::oldest_device_invalidation() const {
+  std::uint64_t oldest = ~std::uint64_t{0};
+  for (const DeviceInvalidation& invalidation : device_invalidations_) {
+    if (invalidation.busy) {
+      oldest = std::min(oldest, invalidation.number);
+    }
+  }
+  return oldest;
+}
+
+void Iommu::arm_timeout() {
+  Ps earliest = kNever;
+  for (const DeviceInvalidation& invalidation : device_invalidations_) {
+    if (invalidation.busy) {
+      earliest = std::min(earliest, invalidation.sent + params_.invalidate_timeout);
+    }
+  }
+  timeout_event_.cancel();
+  if (earliest != kNever) {
+    timeout_event_.notify(to_sc(earliest - now_ps()));
+  }
+}
+
+void Iommu::check_timeouts(Ps now) {
+  bool expired = false;
+  for (DeviceInvalidation& invalidation : device_invalidations_) {
+    if (!invalidation.busy || invalidation.sent + params_.invalidate_timeout > now) {
+      continue;
+    }
+    invalidation.busy = false;
+    if (!expired) {
+      expired = true;
+      // SPEC: [VTD 6.5.2.10] ITE: fetching stops and pending waits are aborted.
+      waits_.erase(
+          std::remove_if(waits_.begin(), waits_.end(), [](const PendingWait& w) { return !w.writing; }),
+          waits_.end());
+      buffer_bytes_ = 0;
+      stats_.queue_errors.add();
+      if (const auto message = registers_.timeout_error(invalidation.requester)) {
+        send_interrupt(*message);
+      }
+    }
+  }
+  if (expired) {
+    arm_timeout();
+  }
+}
+
+// --- Waits -----------------------------------------------------------------------------------------------
+
+// Completes the wait descriptors that may complete, in order.
+void Iommu::check_waits() {
+  while (!waits_.empty()) {
+    PendingWait& wait = waits_.front();
+    if (wait.writing || oldest_request() < wait.requests_before ||
+        oldest_device_invalidation() < wait.devices_before) {
+      return;
+    }
+    const Ps now = now_ps();
+    if (wait.earliest > now) {
+      return schedule(wait.earliest, Work::kDrainCheck, 0, 0);
+    }
+    if (!wait.operation.status_write) {
+      finish_wait();
+      continue;
+    }
+    wait.writing = true;
+    Transaction& access =
+        new_access(Access::Use::kStatus, 0, tlm::TLM_WRITE_COMMAND, wait.operation.status_address, nullptr,
+                   sizeof(wait.operation.status_data));
+    accesses_[access.pcie.slot].data = wait.operation.status_data;
+    if (!context_.loose()) {
+      return send_access(access, 1);
+    }
+    Ps time = 0;
+    access_now(access, time).release();
+    finish_wait();
+  }
+}
+
+void Iommu::finish_wait() {
+  const PendingWait wait = waits_.front();
+  waits_.erase(waits_.begin());
+  stats_.waits.add();
+  stats_.drain_latency.record(now_ps() - wait.executed);
+  translator_.stale_check().completed(wait.scopes);
+  if (wait.operation.interrupt) {
+    if (const auto message = registers_.invalidation_completed()) {
+      send_interrupt(*message);
+    }
+  }
+  if (wait.operation.fence && !context_.loose()) {
+    kick_queue();
+  }
+}
+
+}  // namespace svasim

@@ -1,0 +1,348 @@
+// The IOMMU front end: Intel VT-d, legacy and scalable mode.
+#pragma once
+
+#include <array>
+#include <deque>
+#include <memory>
+#include <systemc>
+#include <vector>
+
+#include "models/iommu/invalidation_operation.h"
+#include "models/iommu/iommu_params.h"
+#include "models/iommu/iommu_stats.h"
+#include "models/iommu/registers.h"
+#include "models/iommu/request.h"
+#include "models/iommu/slot_pool.h"
+#include "models/iommu/translator.h"
+#include "models/prq/prq_if.h"
+#include "models/walker/walker_if.h"
+#include "tlm/context.h"
+#include "tlm/delay_queue.h"
+#include "tlm/inspect.h"
+#include "tlm/memory_port.h"
+#include "tlm/serial_channel.h"
+#include "tlm/sockets.h"
+#include "tlm/wake.h"
+
+namespace svasim {
+
+// Per PCIe link a target socket for what comes from the devices and an initiator socket for
+// messages to them; two memory sockets, so that nothing the IOMMU needs to finish a request queues
+// behind requests (data; structures, queues, status writes, interrupts); one socket for page
+// walks, one for page requests, one for registers. See README.md for what happens when.
+//
+// An IOTLB hit costs one wake-up, at the end of its look-up; the memory's answer is passed on in its
+// call-back.
+class Iommu : public sc_core::sc_module, public Inspectable, private FwReceiver, private BwReceiver {
+ public:
+  Iommu(sc_core::sc_module_name name, const IommuParams& params, SimContext& context);
+
+  // Before elaboration only. Links are numbered from 0.
+  unsigned add_link();
+  TargetSocket<PcieProtocol>& requests(unsigned link) { return links_[link]->requests; }
+  InitiatorSocket<PcieProtocol>& messages(unsigned link) { return links_[link]->messages; }
+  // Messages to this requester leave through `link`. A requester is also learnt from its first request.
+  void add_device(unsigned link, RequesterId requester);
+  // The socket to the page request queue whose registers are `registers`; without one, page requests
+  // are dropped as if the queue were disabled.
+  InitiatorSocket<PcieProtocol>& add_page_request_queue(PrqRegisters& registers);
+
+  InitiatorSocket<>& data_socket() { return data_.port.socket(); }
+  InitiatorSocket<>& structure_socket() { return structures_.port.socket(); }
+  InitiatorSocket<WalkProtocol>& walk_socket() { return walk_socket_; }
+  TargetSocket<>& register_socket() { return register_socket_; }
+
+  const IommuParams& params() const { return params_; }
+  const IommuStats& stats() const { return stats_; }
+  const TranslationCaches& caches() const { return translator_.caches(); }
+  const Registers& registers() const { return registers_; }
+  const Wake& wake() const { return wake_; }
+
+  std::uint64_t in_flight() const override;
+  void dump_in_flight(std::ostream& out) const override;
+
+ private:
+  // What a request needs next.
+  enum class Action : std::uint8_t {
+    kFetchContext,
+    kFetchPasid,
+    kRelookup,
+    kWalk,
+    kForward,
+    kAnswer,
+    kPageRequest
+  };
+
+  // Work due at a time; within an instant in this order, then look-ups.
+  enum class Work : std::uint8_t {
+    kWalkDone,
+    kStructureData,
+    kPageRequestDone,
+    kQueueData,
+    kStatusWritten,
+    kRegister,
+    kSetRoot,
+    kQueueExecute,
+    kQueueStep,
+    kDrainCheck,
+    kRelookup,
+  };
+  struct Due {
+    Work work = Work::kDrainCheck;
+    std::uint32_t index = 0;
+    tlm::tlm_generic_payload* payload = nullptr;
+  };
+  struct Arrival {
+    Transaction* payload = nullptr;
+    unsigned link = 0;
+    Ps wait = 0;  // for its turn in the look-up pipeline
+  };
+
+  enum Port : unsigned { kRegisterPort = 0x10000, kWalkPort, kPageRequestPort, kMessagePort = 0x20000 };
+  struct Link {
+    Link(Iommu& owner, unsigned number);
+    TargetSocket<PcieProtocol> requests;
+    InitiatorSocket<PcieProtocol> messages;
+    std::uint64_t arrivals = 0;
+  };
+  struct Device {
+    RequesterId requester;
+    unsigned link = 0;
+    // Posted writes that have not left, in order of arrival.
+    std::uint32_t first_write = kNoRequest;
+    std::uint32_t last_write = kNoRequest;
+  };
+  struct WaitList {
+    std::uint32_t first = kNoRequest;
+    std::uint32_t last = kNoRequest;
+    bool empty() const { return first == kNoRequest; }
+  };
+  struct Walk {
+    WalkTransaction payload;
+    AddressSpace space;
+    std::uint64_t born = 0;
+    Addr page = 0;
+    bool busy = false;
+    bool no_fill = false;   // the context it was started for is outdated
+    bool no_merge = false;  // an invalidation overtook it: later requests need a new walk
+    WaitList waiters;       // the first one is who it was started for
+  };
+  struct Fetch {
+    StructureFetch machine;
+    StructureFetch::Buffer data{};
+    RequesterId requester;
+    Pasid pasid;
+    bool is_context = false;
+    bool busy = false;
+    bool outdated = false;
+    bool ok = true;
+    unsigned pending = 0;  // reads outstanding
+    Ps latest = 0;
+    Ps started = 0;
+    std::uint64_t number = 0;
+    WaitList waiters;
+  };
+  // A memory access of the IOMMU itself.
+  struct Access {
+    enum class Use : std::uint8_t { kStructure, kQueue, kStatus, kInterrupt };
+    Use use = Use::kInterrupt;
+    std::uint32_t owner = 0;
+    std::uint32_t data = 0;
+  };
+  struct DeviceInvalidation {
+    bool busy = false;
+    RequesterId requester;
+    RequesterId limited_by;
+    unsigned remaining = 0;  // completions still to come; 0: none has come yet
+    std::uint64_t number = 0;
+    Ps sent = 0;
+  };
+  struct PendingWait {
+    InvalidationOperation operation;
+    std::uint64_t requests_before = 0;  // requests with lower numbers must have finished
+    std::uint64_t devices_before = 0;   // device invalidations with lower numbers, too
+    std::uint64_t scopes = 0;           // for StaleCheck
+    Ps earliest = 0;
+    Ps executed = 0;
+    bool writing = false;
+  };
+  // Memory sockets with their call-backs.
+  struct DataPort : MemoryClient {
+    DataPort(const char* name, Iommu& iommu) : owner(iommu), port(name, *this) {}
+    void memory_response(tlm::tlm_generic_payload& payload, Ps delay) override {
+      owner.data_response(static_cast<Transaction&>(payload), delay);
+    }
+    Iommu& owner;
+    MemoryPort port;
+  };
+  struct StructurePort : MemoryClient {
+    StructurePort(const char* name, Iommu& iommu) : owner(iommu), port(name, *this) {}
+    void memory_response(tlm::tlm_generic_payload& payload, Ps delay) override {
+      owner.structure_response(static_cast<Transaction&>(payload), delay);
+    }
+    Iommu& owner;
+    MemoryPort port;
+  };
+
+  // --- iommu.cpp: sockets, wake-up, registers
+  tlm::tlm_sync_enum nb_transport_fw(unsigned port, tlm::tlm_generic_payload& payload, tlm::tlm_phase& phase,
+                                     sc_core::sc_time& delay) override;
+  tlm::tlm_sync_enum nb_transport_bw(unsigned port, tlm::tlm_generic_payload& payload, tlm::tlm_phase& phase,
+                                     sc_core::sc_time& delay) override;
+  void b_transport(unsigned port, tlm::tlm_generic_payload& payload, sc_core::sc_time& delay) override;
+  unsigned transport_dbg(unsigned port, tlm::tlm_generic_payload& payload) override;
+  void run();
+  void handle(const Due& due);
+  void schedule(Ps when, Work work, std::uint64_t key, std::uint32_t index,
+                tlm::tlm_generic_payload* payload = nullptr);
+  // Carries out a register access; `time` (loose timing) grows by what its effects take.
+  void access_registers(tlm::tlm_generic_payload& payload, Ps& time);
+  void apply(const Registers::Effects& effects, Ps& time);
+  void set_root();
+  void flush_all();
+  std::uint16_t device_of(RequesterId requester, unsigned link);
+
+  // --- memory accesses of the IOMMU itself
+  Transaction& new_access(Access::Use use, std::uint32_t owner, tlm::tlm_command command, Addr address,
+                          unsigned char* data, unsigned bytes);
+  void send_access(Transaction& payload, Ps delay);
+  void structure_response(Transaction& payload, Ps delay);
+  void send_interrupt(const MsiMessage& message);
+  void send_message(Transaction& message);
+  Transaction& new_message(TlpKind kind, RequesterId requester, bool has_pasid, Pasid pasid);
+  void send_group_response(RequesterId requester, bool has_pasid, Pasid pasid, std::uint16_t prg_index,
+                           std::uint8_t code);
+
+  // --- request_path.cpp: decisions common to both timing modes
+  void prepare(Request& request, Transaction& payload, unsigned link);
+  Action process(Request& request);
+  Action resolve(Request& request);
+  Action look(Request& request);
+  Action conclude(Request& request);
+  Action pass(Request& request);
+  Action reject(Request& request);
+  Action fault(Request& request);
+  void answer_translation(Request& request);
+  void write_entry(Request& request);
+  void implicit_invalidation(const Request& request);
+  // The page request is in the queue, or did not get there.
+  void page_request_done(Request& request);
+  void set_translation(Request& request);
+  // The hardware's own response, when the request is the last of its group.
+  void respond_to_group(const Request& request, std::uint8_t code);
+
+  // --- timed_path.cpp
+  bool begin(const Arrival& arrival, Ps now);
+  void act(std::uint32_t index, Action action);
+  void forward(std::uint32_t index);
+  void send_data(Request& request);
+  void release_writes(Device& device);
+  void leave_write_order(Request& request);
+  void data_response(Transaction& payload, Ps delay);
+  void answer(Request& request, Ps delay);
+  void retire(std::uint32_t index, Ps when);
+  void start_fetch(std::uint32_t index, Action action);
+  void launch_fetch(Fetch& fetch, std::uint32_t index, Action action);
+  void read_structure(Fetch& fetch);
+  void structure_data(Fetch& fetch);
+  void start_walk(std::uint32_t index);
+  void find_walk(std::uint32_t index);
+  void launch_walk(Walk& walk, std::uint32_t index);
+  void walk_done(Walk& walk);
+  void append(WaitList& list, std::uint32_t index);
+  std::uint32_t pop(WaitList& list);
+  std::uint64_t oldest_request() const {
+    return oldest_ == kNoRequest ? next_number_ : requests_[oldest_].number;
+  }
+
+  // --- loose_path.cpp
+  void translate_now(Transaction& payload, unsigned link, Ps& time);
+  void fetch_now(Request& request, Action action, Ps& time);
+  void walk_now(Request& request, Ps& time);
+  Transaction& access_now(Transaction& payload, Ps& time);
+  void run_queue_now(Ps& time);
+
+  // --- invalidation_path.cpp
+  bool queue_stopped() const;
+  std::optional<InvalidationQueueError> queue_register_error() const;
+  void kick_queue();
+  void queue_step();
+  void queue_data(std::uint32_t access_ok);
+  void queue_execute();
+  void queue_failed(InvalidationQueueError error);
+  // Takes the descriptor at the head from the buffer; false: it is in error and the queue stopped.
+  bool decode_head(InvalidationOperation& operation);
+  unsigned queue_read_bytes() const;
+  bool buffer_has_head() const;
+  void advance_head();
+  // False when it cannot be executed yet; `cost`: for how long it keeps the engine busy.
+  bool execute(const InvalidationOperation& operation, Ps& cost);
+  bool invalidate_device(const InvalidationOperation& operation);
+  void invalidate_translations(const InvalidationScope& scope);
+  void outdate_contexts();
+  void invalidate_completed(Transaction& payload);
+  void check_waits();
+  void finish_wait();
+  std::uint64_t oldest_device_invalidation() const;
+  void check_timeouts(Ps now);
+  void arm_timeout();
+
+  IommuParams params_;
+  SimContext& context_;
+  Capabilities capabilities_;
+  IommuStats stats_;
+  Registers registers_;
+  Translator translator_;
+
+  std::vector<std::unique_ptr<Link>> links_;
+  TargetSocket<> register_socket_;
+  InitiatorSocket<WalkProtocol> walk_socket_;
+  std::unique_ptr<InitiatorSocket<PcieProtocol>> page_request_socket_;
+  DataPort data_;
+  StructurePort structures_;
+  Wake wake_;
+  const sc_core::sc_time end_request_delay_;
+
+  SerialChannel<Arrival> pipeline_;
+  DelayQueue<Due> due_;
+  std::deque<Arrival> backlog_;  // looked up, waiting for a slot
+
+  std::vector<Request> requests_;
+  SlotPool slots_;
+  std::uint64_t next_number_ = 0;
+  std::uint32_t oldest_ = kNoRequest;
+  std::uint32_t youngest_ = kNoRequest;
+  Ps latest_retire_ = 0;
+  std::vector<Request> loose_requests_;
+  unsigned loose_depth_ = 0;
+
+  std::vector<std::uint16_t> device_index_;  // by requester ID; 0: unknown
+  std::vector<Device> devices_;              // [0] unused
+
+  std::vector<std::unique_ptr<Walk>> walks_;
+  std::size_t walks_busy_ = 0;
+  WaitList walk_queue_;
+  std::uint64_t walk_number_ = 0;
+  std::vector<Fetch> fetches_;
+  WaitList fetch_queue_;
+  std::uint64_t fetch_number_ = 0;
+  std::deque<Access> accesses_;  // stays in place: data is read into it
+  std::vector<std::uint32_t> free_accesses_;
+  std::uint64_t access_number_ = 0;
+  std::uint64_t message_number_ = 0;
+  std::uint64_t messages_in_flight_ = 0;
+
+  // Invalidation queue engine.
+  alignas(8) std::array<unsigned char, 64> queue_buffer_{};
+  std::uint64_t buffer_offset_ = 0;
+  unsigned buffer_bytes_ = 0;
+  bool queue_busy_ = false;
+  bool queue_running_ = false;     // loose timing: inside run_queue_now
+  std::uint32_t queue_epoch_ = 0;  // work of an earlier epoch is void
+  std::vector<PendingWait> waits_;
+  std::array<DeviceInvalidation, 32> device_invalidations_{};
+  std::uint64_t device_invalidation_number_ = 0;
+  sc_core::sc_event timeout_event_;
+};
+
+}  // namespace svasim

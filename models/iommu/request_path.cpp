@@ -1,0 +1,304 @@
+// Decisions about requests, common to both timing modes.
+#include <algorithm>
+#include <cstring>
+
+#include "base/check.h"
+#include "models/formats/ats_messages.h"
+#include "models/formats/vtd_page_request.h"
+#include "models/iommu/iommu.h"
+
+namespace svasim {
+
+void Iommu::prepare(Request& r, Transaction& payload, unsigned link) {
+  const PcieExtension& pcie = payload.pcie;
+  r.payload = &payload;
+  r.number = next_number_++;
+  r.iova = payload.get_address();
+  r.last = r.iova + payload.get_data_length() - 1;
+  r.requester = pcie.requester;
+  r.pasid = pcie.pasid;
+  r.has_pasid = pcie.has_pasid;
+  r.execute = pcie.has_pasid && pcie.execute;
+  r.access = {payload.is_read(), payload.is_write(), pcie.has_pasid && pcie.privileged};
+  r.state = RequestState::kLookup;
+  r.port = static_cast<std::uint8_t>(link);
+  r.device = device_of(pcie.requester, link);
+  r.has_context = false;
+  r.no_fill = false;
+  r.space = nullptr;
+  r.fault = FaultReason::kNone;
+  r.quiet = false;
+  r.crosses = false;
+  r.hit = false;
+  r.snoop = false;
+  r.shift = 0;
+  r.in_write_order = false;
+  switch (pcie.kind) {
+    case TlpKind::kPageRequest:
+      r.kind = RequestKind::kPageRequest;
+      r.iova = r.last = PageRequestBody::ADDR::in_place(pcie.body);
+      r.access.read = PageRequestBody::R::get(pcie.body) != 0;
+      r.access.write = PageRequestBody::W::get(pcie.body) != 0;
+      stats_.page_requests.add();
+      return;
+    case TlpKind::kTranslationRequest:
+      r.kind = RequestKind::kTranslationRequest;
+      // Several pages may be asked for; the first is answered. SPEC: [VTD 4.2.3] allows it.
+      r.last = r.iova;
+      r.access.read = true;
+      // SPEC: [VTD 4.2.3] a request without NW counts as a write.
+      r.access.write = !pcie.no_write || !capabilities_.params().no_write_flag;
+      stats_.translation_requests.add();
+      return;
+    default:
+      break;
+  }
+  if (pcie.at == AddressType::kTranslated) {
+    r.kind = RequestKind::kTranslated;
+    stats_.translated.add();
+  } else {
+    r.kind = RequestKind::kUntranslated;
+    stats_.untranslated.add();
+  }
+}
+
+Iommu::Action Iommu::process(Request& r) {
+  if (!registers_.translation_enabled()) {
+    // SPEC: [VTD 4.2.3] while translation is off, everything but untranslated requests is refused.
+    return r.kind == RequestKind::kUntranslated ? pass(r) : reject(r);
+  }
+  const PcieExtension& pcie = r.payload->pcie;
+  if (r.kind != RequestKind::kUntranslated) {
+    if (!capabilities_.params().device_tlb) {
+      return reject(r);
+    }
+    if (r.kind == RequestKind::kTranslationRequest) {
+      if (r.payload->is_write()) {
+        return reject(r);
+      }
+      if (!r.has_pasid && in_interrupt_range(r.iova)) {
+        // SPEC: [VTD 4.2.3] interrupts may only be written, and untranslated.
+        pcie.no_write ? r.rights = EffectiveRights() : r.rights = EffectiveRights{false, true};
+        r.page = r.iova & ~(kPageSize - 1);
+        r.shift = kPageShift;
+        answer_translation(r);
+        Translation& translation = r.payload->pcie.translation;
+        translation.untranslated_only = !pcie.no_write;
+        write_entry(r);
+        return Action::kAnswer;
+      }
+    }
+  } else if (pcie.at == AddressType::kTranslationRequest) {
+    return reject(r);  // AT = 01 is for translation requests only
+  } else if (!r.has_pasid && in_interrupt_range(r.iova)) {
+    // MODEL: no interrupt remapping; the message goes to memory as it is. SPEC: [VTD 3.14]
+    if (!r.is_write()) {
+      return reject(r);
+    }
+    stats_.interrupts.add();
+    return pass(r);
+  }
+  return resolve(r);
+}
+
+Iommu::Action Iommu::resolve(Request& r) {
+  const Translator::Next next = translator_.resolve(r);
+  if (next == Translator::Next::kFetchContext) {
+    return Action::kFetchContext;
+  }
+  if (next == Translator::Next::kFetchPasid) {
+    return Action::kFetchPasid;
+  }
+  if (r.fault != FaultReason::kNone) {
+    return fault(r);
+  }
+  switch (r.kind) {
+    case RequestKind::kTranslated: {
+      const bool legacy = translator_.root().mode == TranslationMode::kLegacy;
+      if ((r.iova & capabilities_.beyond_host_width()) != 0) {
+        r.fault = legacy ? FaultReason::kLegacyAddressBeyondWidth : FaultReason::kHostAddressBeyondWidth;
+        return fault(r);
+      }
+      if (in_interrupt_range(r.iova)) {
+        r.fault = legacy ? FaultReason::kLegacyOutputInInterruptRange : FaultReason::kOutputInInterruptRange;
+        return fault(r);
+      }
+      return pass(r);
+    }
+    case RequestKind::kPageRequest:
+      implicit_invalidation(r);
+      return page_request_socket_ != nullptr ? Action::kPageRequest : reject(r);
+    default:
+      return r.has_context ? Action::kRelookup : look(r);
+  }
+}
+
+Iommu::Action Iommu::look(Request& r) {
+  return translator_.lookup(r) == Translator::Next::kWalk ? Action::kWalk : conclude(r);
+}
+
+// The translation, or the fault, is in the request.
+Iommu::Action Iommu::conclude(Request& r) {
+  if (r.fault != FaultReason::kNone) {
+    return fault(r);
+  }
+  if (r.crosses) {
+    return reject(r);
+  }
+  stats_.completed.add();
+  if (r.kind == RequestKind::kTranslationRequest) {
+    answer_translation(r);
+    write_entry(r);
+    return Action::kAnswer;
+  }
+  set_translation(r);
+  return Action::kForward;
+}
+
+void Iommu::set_translation(Request& r) {
+  Translation& t = r.payload->pcie.translation;
+  t.address = r.page;
+  t.page_shift = r.shift;
+  t.read = r.rights.read;
+  t.write = r.rights.write;
+  t.privileged = r.access.privileged;
+  t.hit = r.hit;
+  stats_.bytes.add(r.payload->get_data_length());
+}
+
+// The address goes to memory as it is.
+Iommu::Action Iommu::pass(Request& r) {
+  r.page = r.iova & ~(kPageSize - 1);
+  r.shift = kPageShift;
+  r.rights = {true, true};
+  stats_.completed.add();
+  set_translation(r);
+  return Action::kForward;
+}
+
+// Unsupported request without a fault record.
+Iommu::Action Iommu::reject(Request& r) {
+  stats_.rejected.add();
+  r.payload->pcie.status = CompletionStatus::kUnsupportedRequest;
+  return Action::kAnswer;
+}
+
+void Iommu::answer_translation(Request& r) {
+  const PcieExtension& pcie = r.payload->pcie;
+  Translation& t = r.payload->pcie.translation;
+  t = Translation();
+  const bool write = r.rights.write && !(pcie.no_write && capabilities_.params().no_write_flag);
+  if (r.rights.read || write) {
+    t.address = r.page;
+    t.page_shift = r.shift;
+    t.read = r.rights.read;
+    t.write = write;
+    t.non_snooped = r.space != nullptr && (r.space->page_snoop || r.snoop);
+    t.hit = r.hit;
+  }
+  t.privileged = r.access.privileged && r.has_pasid;
+}
+
+// The completion's data, for devices that read the wire format. SPEC: [ATS 3.2]
+void Iommu::write_entry(Request& r) {
+  unsigned char* data = r.payload->get_data_ptr();
+  const unsigned length = r.payload->get_data_length();
+  if (data == nullptr || length < sizeof(std::uint64_t)) {
+    return;
+  }
+  using E = TranslationEntry;
+  const Translation& t = r.payload->pcie.translation;
+  std::uint64_t entry = E::R::make(t.read) | E::W::make(t.write) | E::U::make(t.untranslated_only) |
+                        E::PRIV::make(t.privileged) | E::N::make(t.non_snooped);
+  if (t.page_shift != 0) {
+    entry |= encode_range(t.address, t.page_shift).bits();
+  }
+  std::memset(data, 0, length);
+  std::memcpy(data, &entry, sizeof(entry));
+}
+
+Iommu::Action Iommu::fault(Request& r) {
+  PcieExtension& pcie = r.payload->pcie;
+  pcie.fault = r.fault;
+  stats_.faulted.add();
+  if (fault_is_logged(r.fault, r.kind) && !(r.quiet && fault_is_qualified(r.fault))) {
+    FaultRecord record;
+    record.requester = r.requester;
+    record.has_pasid = r.has_pasid;
+    record.pasid = r.pasid;
+    record.execute = pcie.execute;
+    record.privileged = pcie.privileged;
+    record.at = static_cast<std::uint8_t>(
+        r.kind == RequestKind::kTranslationRequest ? AddressType::kTranslationRequest : pcie.at);
+    record.type = r.kind == RequestKind::kPageRequest                          ? FaultRecordType::kPageRequest
+                  : r.kind != RequestKind::kTranslationRequest && r.is_write() ? FaultRecordType::kWrite
+                                                                               : FaultRecordType::kRead;
+    record.reason = r.fault;
+    record.address = r.iova;
+    const FaultRecorder::Recorded recorded = registers_.faults().record(record);
+    (recorded.outcome == FaultRecorder::Outcome::kRecorded ? stats_.faults_recorded : stats_.faults_dropped)
+        .add();
+    if (recorded.interrupt) {
+      send_interrupt(registers_.faults().event().message());
+    }
+  }
+  switch (fault_answer(r.fault, r.kind)) {
+    case FaultAnswer::kCompleterAbort:
+      pcie.status = CompletionStatus::kCompleterAbort;
+      break;
+    case FaultAnswer::kNoRights:
+    case FaultAnswer::kEffectiveRights:
+      // WHY no rights at all: effective rights come from a walk that does not fault.
+      r.rights = EffectiveRights();
+      answer_translation(r);
+      write_entry(r);
+      break;
+    case FaultAnswer::kInvalidRequest:
+      respond_to_group(r, static_cast<std::uint8_t>(PageResponseCode::kInvalidRequest));
+      break;
+    case FaultAnswer::kUnsupportedRequest:
+    case FaultAnswer::kNotApplicable:
+      pcie.status = CompletionStatus::kUnsupportedRequest;
+      break;
+  }
+  return Action::kAnswer;
+}
+
+// SPEC: [VTD 6.5.3.1] what a page request removes before it is queued.
+void Iommu::implicit_invalidation(const Request& r) {
+  InvalidationScope scope;
+  scope.did = r.space->did;
+  scope.address = r.iova;
+  if (r.space->kind == SpaceKind::kFirstStage) {
+    scope.kind = InvalidationScope::Kind::kPasidPage;
+    scope.pasid = r.space->tag.pasid();
+  } else {
+    scope.kind = InvalidationScope::Kind::kDomainPage;
+  }
+  invalidate_translations(scope);
+}
+
+void Iommu::page_request_done(Request& r) {
+  PcieExtension& pcie = r.payload->pcie;
+  if (pcie.status == CompletionStatus::kSuccess) {
+    stats_.completed.add();
+    return;
+  }
+  // SPEC: [VTD Table 31] overflow: the device shall try again.
+  pcie.status = CompletionStatus::kSuccess;
+  stats_.rejected.add();
+  respond_to_group(r, static_cast<std::uint8_t>(PageResponseCode::kSuccess));
+}
+
+void Iommu::respond_to_group(const Request& r, std::uint8_t code) {
+  const std::uint64_t body = r.payload->pcie.body;
+  const bool stop_marker = r.has_pasid && !r.access.read && !r.access.write;
+  if (PageRequestBody::L::get(body) == 0 || stop_marker) {
+    return;
+  }
+  stats_.auto_responses.add();
+  send_group_response(r.requester, r.has_pasid, r.pasid,
+                      static_cast<std::uint16_t>(PageRequestBody::PRGI::get(body)), code);
+}
+
+}  // namespace svasim
