@@ -41,14 +41,16 @@ void take_requester(FieldScanner& fields, TraceRecord& r) {
 void take_range(FieldScanner& fields, TraceRecord& r, const char* length_name) {
   r.iova = fields.take_number("iova");
   r.length = fields.take_number(length_name, kMaxLength);
-  if (r.length == 0) fields.bad(length_name, "0", "is not a length");
-  if (r.iova + (r.length - 1) < r.iova) fields.bad("iova", "range", "goes beyond the last address");
+  if (r.length > 0 && r.iova + (r.length - 1) < r.iova)
+    fields.bad("iova", "range", "goes beyond the last address");
 }
 
 void take_pages(FieldScanner& fields, TraceRecord& r) {
   r.domain = DomainId(static_cast<std::uint16_t>(fields.take_number("did", 0xFFFF)));
   take_range(fields, r, "size");
-  if (((r.iova | r.length) & (kPageSize - 1)) != 0) fields.bad("size", "range", "is not whole pages");
+  if (r.length == 0 || ((r.iova | r.length) & (kPageSize - 1)) != 0) {
+    fields.bad("size", "range", "is not whole pages");
+  }
 }
 
 void parse_access(FieldScanner& fields, TraceRecord& r) {
@@ -69,6 +71,7 @@ void parse_access(FieldScanner& fields, TraceRecord& r) {
            : r.access_class == "viol" ? AccessRole::kViolation
                                       : AccessRole::kNormal;
   r.leaf = fields.take_number("pte");
+  if (r.length == 0 && r.role != AccessRole::kDuplicate) fields.bad("len", "0", "is not a length");
   const std::uint64_t in_page = mask_between(r.page_shift - 1U, 0);
   if (((r.iova ^ r.address) & in_page) != 0)
     fields.bad("pa", "offset", "in the page differs from that of iova");
@@ -78,6 +81,7 @@ void parse_access(FieldScanner& fields, TraceRecord& r) {
 void parse_fault(FieldScanner& fields, TraceRecord& r) {
   take_requester(fields, r);
   take_range(fields, r, "len");
+  if (r.length == 0) fields.bad("len", "0", "is not a length");
   r.direction = take_direction(fields);
   r.reason = static_cast<std::uint8_t>(fields.take_number("reason", 0xFF));
   if (r.reason == 0) fields.bad("reason", "0", "is no fault");
