@@ -54,8 +54,8 @@ Addr PageTableBuilder::new_table() {
 
 std::uint64_t PageTableBuilder::read(Addr address) const {
   std::uint64_t value = 0;
-  SVASIM_CHECK(memory_.read64(address, value), "a table lies in memory");
-  return value;
+  // WHY: a test may have made an entry point nowhere; nothing is mapped there.
+  return memory_.read64(address, value) ? value : 0;
 }
 
 void PageTableBuilder::write(Addr address, std::uint64_t value) {
