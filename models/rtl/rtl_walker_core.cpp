@@ -150,11 +150,12 @@ RtlWalkerCore::Event RtlWalkerCore::clock(Ps time) {
   return event;
 }
 
-RtlWalkerCore::Event RtlWalkerCore::run(Ps time, Ps period, unsigned limit, unsigned& edges) {
-  Event event = Event::kNone;
-  for (edges = 0; edges < limit && event == Event::kNone; time += period) {
+RtlWalkerCore::Event RtlWalkerCore::run(Ps& time, Ps period) {
+  SVASIM_CHECK(busy_ && !waits_for_memory(), "the walker has nothing to do");
+  Event event = clock(time);
+  while (event == Event::kNone) {
+    time += period;
     event = clock(time);
-    ++edges;
   }
   return event;
 }

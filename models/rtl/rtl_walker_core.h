@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "base/stats.h"
 #include "base/types.h"
 
 namespace svasim {
@@ -77,13 +78,13 @@ class RtlWalkerCore {
   // One cycle. `time` is the simulated time of its rising edge; it only stamps the waves.
   Event clock(Ps time = 0);
 
-  // The next edges happen at once, up to the one that hands something over (which is returned) or
-  // until `limit` edges; `edges` counts them. Only while not waiting for memory.
-  Event run(Ps time, Ps period, unsigned limit, unsigned& edges);
+  // Edges from `time` on, one per `period`, up to the one that hands something over; `time` is then
+  // the time of that edge. Only with a walk under way and not waiting for memory.
+  Event run(Ps& time, Ps period);
 
   bool waits_for_memory() const { return waits_for_read_ || waits_for_update_; }
   bool idle() const { return !busy_; }
-  void skip(std::uint64_t edges) { skipped_cycles_ += edges; }
+  void skip(std::uint64_t edges) { skipped_cycles_.add(edges); }
 
   // Back-pressure, for tests: whether memory takes a read or an update, and the requester a result.
   void set_ready(bool read, bool update, bool result);
@@ -104,8 +105,8 @@ class RtlWalkerCore {
   void answer_update(std::uint64_t seen, bool error);
 
   // Edges evaluated, and edges left out while waiting for memory.
-  std::uint64_t busy_cycles() const { return busy_cycles_; }
-  std::uint64_t skipped_cycles() const { return skipped_cycles_; }
+  const Counter& busy_cycles() const { return busy_cycles_; }
+  const Counter& skipped_cycles() const { return skipped_cycles_; }
 
  private:
   struct Model;
@@ -118,8 +119,8 @@ class RtlWalkerCore {
   bool busy_ = false;
   bool waits_for_read_ = false;
   bool waits_for_update_ = false;
-  std::uint64_t busy_cycles_ = 0;
-  std::uint64_t skipped_cycles_ = 0;
+  Counter busy_cycles_;
+  Counter skipped_cycles_;
 };
 
 }  // namespace svasim
