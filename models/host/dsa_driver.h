@@ -1,0 +1,77 @@
+// Driver of one DSA device. SPEC: [DSA 9], [LINUX drivers/dma/idxd]
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "models/formats/dsa_descriptor.h"
+#include "models/formats/dsa_registers.h"
+#include "models/host/host_params.h"
+#include "models/host/iommu_driver.h"
+#include "models/host/machine.h"
+#include "models/host/script.h"
+
+namespace svasim {
+
+// One dedicated work queue per process, all in one group with all engines.
+class DsaDriver {
+ public:
+  using Task = Machine::Task;
+
+  DsaDriver(std::string name, Machine& machine, Addr bar0, Addr bar2, RequesterId requester, unsigned iommu,
+            const DsaDriverParams& params, HostLog& log)
+      : name_(std::move(name)),
+        machine_(machine),
+        bar0_(bar0),
+        bar2_(bar2),
+        requester_(requester),
+        iommu_(iommu),
+        params_(params),
+        log_(log) {}
+
+  // Configures and enables the device with this many work queues.
+  void start(unsigned queues, Task done);
+  // False when the device refused a command or cannot do what is asked; the log says why.
+  bool usable() const { return usable_; }
+
+  // Gives a work queue to an address space and enables it.
+  void open(unsigned queue, Pasid pasid, Task done);
+  // Disables it; everything submitted to it has ended when `done` runs.
+  void close(unsigned queue, Task done);
+
+  // MOVDIR64B to the work queue's portal. The caller keeps count of the entries in use.
+  void submit(unsigned queue, const DsaDescriptor& descriptor);
+
+  const std::string& name() const { return name_; }
+  RequesterId requester() const { return requester_; }
+  unsigned iommu() const { return iommu_; }
+
+ private:
+  void configure(unsigned queues, Script& script);
+  void command(Script& script, DsaCommand command, std::uint32_t operand);
+  Addr queue_config(unsigned queue, std::uint32_t word) const {
+    return wqcfg_ + queue * wqcfg_stride_ + word;
+  }
+  std::uint32_t mode_word(Pasid pasid) const;
+  void refuse(const std::string& why);
+
+  std::string name_;
+  Machine& machine_;
+  Addr bar0_;
+  Addr bar2_;
+  RequesterId requester_;
+  unsigned iommu_;
+  DsaDriverParams params_;
+  HostLog& log_;
+
+  bool usable_ = true;
+  std::uint64_t gencap_ = 0;
+  std::uint64_t wqcap_ = 0;
+  std::uint64_t engcap_ = 0;
+  Addr wqcfg_ = 0;
+  Addr grpcfg_ = 0;
+  std::uint32_t wqcfg_stride_ = 32;
+  std::uint64_t submitted_ = 0;
+};
+
+}  // namespace svasim

@@ -1,0 +1,197 @@
+// Parameters of the host: operating system and CPUs.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/params.h"
+#include "models/host/workload_params.h"
+
+namespace svasim {
+
+// Use of an IOMMU's invalidation queue.
+struct InvalidationParams {
+  unsigned order;
+  std::string wait;
+  Ps submit_time;
+  Ps poll_interval;
+};
+
+inline const ParamTable<InvalidationParams>& invalidation_params() {
+  using P = InvalidationParams;
+  static const ParamTable<P> table =
+      ParamTable<P>("Invalidation queue of the IOMMU driver")
+          .count("order", &P::order, "1", 0, 7, "The queue takes 2^order pages: 2^(order + 7) descriptors.",
+                 "LINUX drivers/iommu/intel/dmar.c")
+          .choice("wait", &P::wait, "poll", {"poll", "interrupt"},
+                  "How software learns that a wait descriptor is done: by reading its status in a loop, or "
+                  "by the "
+                  "invalidation completion event.",
+                  "LINUX drivers/iommu/intel/dmar.c polls")
+          .time("submit_time", &P::submit_time, "100 ns", "1 ps", "1 ms",
+                "From the decision to invalidate to the write of the queue's tail: locking and writing "
+                "descriptors.",
+                "MODEL")
+          .time("poll_interval", &P::poll_interval, "20 ns", "1 ps", "1 ms",
+                "Between two reads of the status word.", "MODEL: a read of a cached line");
+  return table;
+}
+
+// The operating system's part of a device page fault.
+struct FaultHandlerParams {
+  unsigned handlers;
+  std::string distribution;
+  Ps service_time;
+  Ps service_spread;
+  Ps queue_read_time;
+  unsigned queue_order;
+  bool drop_prg_responses;
+};
+
+inline const ParamTable<FaultHandlerParams>& fault_handler_params() {
+  using P = FaultHandlerParams;
+  static const ParamTable<P> table =
+      ParamTable<P>("Handling of device page faults")
+          .count("handlers", &P::handlers, "4", 1, 1024,
+                 "Threads that serve page request groups; a group that finds none waits.", "MODEL")
+          .choice("distribution", &P::distribution, "uniform", {"fixed", "uniform"},
+                  "Of the service time of a page: always service_time, or uniform within service_spread "
+                  "around it.",
+                  "MODEL")
+          .time("service_time", &P::service_time, "6 us", "1 ps", "1 s",
+                "From a handler taking a page to its entry in the page table: VMA look-up, page allocation, "
+                "zeroing; "
+                "waiting for the handler is not included.",
+                "CAL: QEMU and Linux 5.15 PRQ tracing, 97 % within 4 to 8 us")
+          .time("service_spread", &P::service_spread, "2 us", "0 ps", "1 s",
+                "Uniform: the service time differs from service_time by at most this.",
+                "CAL: as service_time")
+          .time("queue_read_time", &P::queue_read_time, "50 ns", "1 ps", "1 ms",
+                "For taking one descriptor out of the page request queue.", "MODEL")
+          .count("queue_order", &P::queue_order, "4", 0, 7,
+                 "The page request queue takes 2^order pages: 2^(order + 7) descriptors.",
+                 "LINUX drivers/iommu/intel/prq.c")
+          .flag("drop_prg_responses", &P::drop_prg_responses, "false",
+                "Fault injection: page groups are handled but never answered, so the devices hang.", "MODEL")
+          .check([](const P& p, const Complain& bad) {
+            if (p.distribution == "uniform" && p.service_spread >= p.service_time) {
+              bad("service_spread", "the service time would reach 0");
+            }
+          });
+  return table;
+}
+
+// Drivers and user-space of DSA devices.
+struct DsaDriverParams {
+  unsigned wq_size;
+  unsigned priority;
+  std::uint64_t max_transfer;
+  bool block_on_fault;
+  Ps submit_interval;
+  Ps poll_interval;
+};
+
+inline const ParamTable<DsaDriverParams>& dsa_driver_params() {
+  using P = DsaDriverParams;
+  static const ParamTable<P> table =
+      ParamTable<P>("Use of DSA devices")
+          .count("wq_size", &P::wq_size, "16", 1, 65535,
+                 "Entries of the dedicated work queue each process gets.", "MODEL")
+          .count("priority", &P::priority, "10", 1, 15, "Priority of the work queues.", "LINUX idxd default")
+          .bytes("max_transfer", &P::max_transfer, "2 MiB", "1 B", "2 GiB",
+                 "Largest transfer of a descriptor; a power of two.", "LINUX idxd default")
+          .flag("block_on_fault", &P::block_on_fault, "true",
+                "Descriptors wait for the page of a fault; otherwise they end with a partial completion.",
+                "DSA 3.13.2")
+          .time("submit_interval", &P::submit_interval, "107 ns", "1 ps", "1 ms",
+                "Between two descriptors a process submits.",
+                "CAL: MOVDIR64B of one core to one portal, 9.38 M/s")
+          .time("poll_interval", &P::poll_interval, "50 ns", "1 ps", "1 ms",
+                "Between two looks of a process at its completion records.", "MODEL")
+          .check([](const P& p, const Complain& bad) {
+            if (!is_power_of_two(p.max_transfer)) {
+              bad("max_transfer", std::to_string(p.max_transfer) + " B is no power of two");
+            }
+          });
+  return table;
+}
+
+struct HostParams {
+  std::string bus;
+  std::vector<std::string> iommus;
+  std::vector<std::string> devices;
+  std::uint64_t memory_base;
+  std::uint64_t memory_size;
+  Ps interrupt_latency;
+  Ps register_interval;
+  Ps munmap_time;
+  Ps munmap_page_time;
+  bool teardown;
+  InvalidationParams invalidation;
+  FaultHandlerParams faults;
+  DsaDriverParams dsa;
+  std::vector<ProcessParams> processes;
+};
+
+inline const ParamTable<HostParams>& host_params() {
+  using P = HostParams;
+  static const ParamTable<P> table =
+      ParamTable<P>("Host: operating system, drivers and processes")
+          .ref("bus", &P::bus, "bus", Ref::kRequired, "The memory bus its CPUs are on.")
+          .refs("iommus", &P::iommus, "iommu", Ref::kRequired, "The IOMMUs its driver runs.")
+          .refs("devices", &P::devices, "dsa", Ref::kOptional, "The DSA devices its driver runs.")
+          .address("memory_base", &P::memory_base, "0x100000",
+                   "First physical address the operating system may use.", "MODEL")
+          .bytes("memory_size", &P::memory_size, "1 GiB", "1 MiB", "4096 TiB",
+                 "Memory it may use from there; only what is used takes host memory.", "MODEL")
+          .time("interrupt_latency", &P::interrupt_latency, "3 us", "1 ps", "1 s",
+                "From an interrupt message at the CPU to the first instruction of the handler thread.",
+                "CAL: interrupt and thread wake-up, 2 to 5 us")
+          .time("register_interval", &P::register_interval, "10 ns", "1 ps", "1 ms",
+                "Between two register accesses of the CPUs.", "MODEL")
+          .time("munmap_time", &P::munmap_time, "1 us", "1 ps", "1 s",
+                "From the call of munmap to the page-table entries being cleared, besides munmap_page_time.",
+                "MODEL")
+          .time("munmap_page_time", &P::munmap_page_time, "30 ns", "0 ps", "1 s",
+                "More for each page of the area.", "MODEL")
+          .flag("teardown", &P::teardown, "true",
+                "At the end the processes exit: work queues are disabled, PASIDs unbound and drained, memory "
+                "freed.",
+                "MODEL")
+          .group("invalidation", &P::invalidation, invalidation_params(), "Invalidation queue.")
+          .group("faults", &P::faults, fault_handler_params(), "Device page faults.")
+          .group("dsa", &P::dsa, dsa_driver_params(), "DSA devices.")
+          .groups("processes", &P::processes, process_params(), "The workload: what runs on the host.")
+          .check([](const P& p, const Complain& bad) {
+            if (p.memory_base % kPageSize != 0) {
+              bad("memory_base", "not a multiple of 4 KiB");
+            }
+            if (p.memory_size % kPageSize != 0) {
+              bad("memory_size", "not a multiple of 4 KiB");
+            }
+            for (const ProcessParams& process : p.processes) {
+              bool known = false;
+              for (const std::string& device : p.devices) {
+                known = known || device == process.device;
+              }
+              if (!known) {
+                bad("processes",
+                    "process " + process.name + ": device " + process.device + " is not among the devices");
+              }
+              for (const StepParams& step : process.steps) {
+                if (step.size > p.dsa.max_transfer) {
+                  bad("processes", "process " + process.name + ": a size is larger than dsa.max_transfer");
+                }
+                if (step.outstanding > p.dsa.wq_size) {
+                  bad("processes", "process " + process.name + ": more outstanding than dsa.wq_size");
+                }
+              }
+              if (process.outstanding > p.dsa.wq_size) {
+                bad("processes", "process " + process.name + ": more outstanding than dsa.wq_size");
+              }
+            }
+          });
+  return table;
+}
+
+}  // namespace svasim

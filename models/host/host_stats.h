@@ -1,0 +1,49 @@
+// Statistics of the host.
+#pragma once
+
+#include <string>
+
+#include "base/stats.h"
+
+namespace svasim {
+
+struct HostStats {
+  // Device page faults.
+  Counter interrupts;
+  Counter page_requests;
+  Counter page_groups;
+  Counter pages_mapped;
+  Counter pages_present;
+  Counter bad_faults;
+  Counter responses;
+  Counter responses_dropped;
+  Counter overflows;
+  Counter partials_discarded;
+  Histogram fault_queue;
+  Histogram fault_service;
+  Histogram fault_total;
+  // Invalidation.
+  Counter invalidation_submissions;
+  Counter invalidation_descriptors;
+  Histogram invalidation_latency;
+  Counter unmaps;
+  Counter pages_unmapped;
+  Histogram unmap_latency;
+  // Binding and faults reported by the IOMMU.
+  Counter binds;
+  Counter unbinds;
+  Counter dma_faults;
+  Counter register_accesses;
+  Counter register_errors;
+  // Operations.
+  Counter operations;
+  Counter operations_failed;
+  Counter bytes;
+  Counter bytes_verified;
+  Counter bytes_wrong;
+  Histogram operation_latency;
+
+  void describe(StatRegistry& registry, const std::string& prefix) const;
+};
+
+}  // namespace svasim

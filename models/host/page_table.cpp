@@ -1,0 +1,102 @@
+#include "models/host/page_table.h"
+
+#include "base/check.h"
+#include "models/formats/x86_first_stage.h"
+
+namespace svasim {
+
+namespace {
+
+// What Linux sets in an entry that points to a table: everything is allowed, the leaf decides.
+constexpr std::uint64_t kTableBits = FirstStageEntry::P::kMask | FirstStageEntry::RW::kMask |
+                                     FirstStageEntry::US::kMask | FirstStageEntry::A::kMask;
+
+}  // namespace
+
+PageTable::PageTable(const PageTableFormat& format, PhysicalMemory& memory, PageAllocator& pages)
+    : format_(format), memory_(memory), pages_(pages) {
+  const auto root = pages_.allocate();
+  SVASIM_CHECK(root.has_value(), "no memory for a page table");
+  root_ = *root;
+  memory_.zero_page(root_);
+  tables_.push_back(root_);
+}
+
+Addr PageTable::descend(Addr va, unsigned level, bool create) {
+  Addr table = root_;
+  for (unsigned at = format_.levels; at > level; --at) {
+    const Addr place = format_.entry_address(at, table, va);
+    const std::uint64_t entry = memory_.read64(place);
+    if (format_.is_present(entry)) {
+      SVASIM_CHECK(!format_.is_leaf(at, entry), "a page is mapped inside a larger one");
+      table = format_.next_table(entry);
+      continue;
+    }
+    if (!create) {
+      return 0;
+    }
+    const auto page = pages_.allocate();
+    if (!page.has_value()) {
+      return 0;
+    }
+    memory_.zero_page(*page);
+    tables_.push_back(*page);
+    memory_.write64(place, *page | kTableBits);
+    table = *page;
+  }
+  return format_.entry_address(level, table, va);
+}
+
+bool PageTable::map(Addr va, Addr pa, unsigned level, bool writable, bool dirty) {
+  using E = FirstStageEntry;
+  const Addr place = descend(va, level, true);
+  if (place == 0) {
+    return false;
+  }
+  SVASIM_CHECK(!format_.is_present(memory_.read64(place)), "a page is mapped twice");
+  std::uint64_t entry = pa | E::P::kMask | E::US::kMask | E::A::kMask;
+  entry |= writable ? E::RW::kMask : 0;
+  entry |= writable && dirty ? E::D::kMask : 0;
+  entry |= format_.level[level].leaf_bit;
+  memory_.write64(place, entry);
+  return true;
+}
+
+std::optional<PageTable::Leaf> PageTable::find(Addr va) const {
+  Addr table = root_;
+  for (unsigned level = format_.levels; level >= 1; --level) {
+    const Addr place = format_.entry_address(level, table, va);
+    const std::uint64_t entry = memory_.read64(place);
+    if (!format_.is_present(entry)) {
+      return std::nullopt;
+    }
+    if (format_.is_leaf(level, entry)) {
+      return Leaf{place,
+                  entry,
+                  level,
+                  format_.page_address(level, entry),
+                  format_.page_shift(level),
+                  PageTableFormat::grants(entry, format_.write)};
+    }
+    table = format_.next_table(entry);
+  }
+  return std::nullopt;
+}
+
+std::optional<PageTable::Leaf> PageTable::unmap(Addr va) {
+  const auto leaf = find(va);
+  if (leaf.has_value()) {
+    memory_.write64(leaf->entry, 0);
+  }
+  return leaf;
+}
+
+void PageTable::release() {
+  for (const Addr table : tables_) {
+    pages_.free(table);
+  }
+  tables_.clear();
+  root_ = 0;
+}
+
+}  // namespace svasim

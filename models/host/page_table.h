@@ -1,0 +1,54 @@
+// Editor of the page tables of one address space, which CPUs and IOMMUs walk.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "models/formats/page_table_format.h"
+#include "models/host/page_allocator.h"
+#include "models/host/physical_memory.h"
+
+namespace svasim {
+
+// Writes real entries into simulated memory, in the order a walker may rely on: a table is zeroed
+// before an entry points to it. The format is a first-stage one.
+class PageTable {
+ public:
+  struct Leaf {
+    Addr entry = 0;  // where the entry is
+    std::uint64_t value = 0;
+    unsigned level = 1;
+    Addr page = 0;
+    unsigned shift = kPageShift;
+    bool writable = false;
+  };
+
+  // Throws InternalError when there is no memory for the top table.
+  PageTable(const PageTableFormat& format, PhysicalMemory& memory, PageAllocator& pages);
+
+  Addr root() const { return root_; }
+
+  // Maps one page of level 1, 2 or 3 (4 KiB, 2 MiB, 1 GiB) that is not mapped yet. `dirty`: the
+  // mapping is made for a write. False when there is no memory for a table.
+  bool map(Addr va, Addr pa, unsigned level, bool writable, bool dirty);
+  // Removes the leaf that maps `va` and returns it as it was; nullopt when there is none.
+  std::optional<Leaf> unmap(Addr va);
+  // The leaf that maps `va`.
+  std::optional<Leaf> find(Addr va) const;
+  // Gives all tables back; leaves still there are forgotten. The address space is dead afterwards.
+  void release();
+
+ private:
+  // Address of the entry of `va` at `level`; 0 when a table above is missing and `create` is false,
+  // or there is no memory for it.
+  Addr descend(Addr va, unsigned level, bool create);
+
+  const PageTableFormat& format_;
+  PhysicalMemory& memory_;
+  PageAllocator& pages_;
+  Addr root_ = 0;
+  std::vector<Addr> tables_;
+};
+
+}  // namespace svasim

@@ -1,0 +1,383 @@
+#include "models/host/process.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <numeric>
+#include <utility>
+
+#include "base/check.h"
+
+namespace svasim {
+
+namespace {
+
+constexpr std::uint64_t kRecordSpacing = 64;  // a cache line each
+
+bool is_operation(const StepParams& step) {
+  return step.action == "memmove" || step.action == "fill" || step.action == "noop";
+}
+
+}  // namespace
+
+Process::Process(const ProcessParams& params, const HostParams& host, Machine& machine, PageAllocator& pages,
+                 AddressSpace& space, RngStream rng, HostStats& stats, HostLog& log)
+    : params_(params),
+      host_(host),
+      machine_(machine),
+      pages_(pages),
+      space_(space),
+      rng_(rng),
+      stats_(stats),
+      log_(log),
+      slots_(host.dsa.wq_size) {
+  for (const StepParams& step : params_.steps) {
+    total_ += is_operation(step) ? step.count : 1;
+  }
+}
+
+unsigned Process::buffer_index(const std::string& name) const {
+  for (unsigned i = 0; i < buffers_.size(); ++i) {
+    if (buffers_[i].params.name == name) {
+      return i;
+    }
+  }
+  SVASIM_CHECK(false, "there is no buffer " + name);
+}
+
+Process::Buffer& Process::buffer(const std::string& name) { return buffers_[buffer_index(name)]; }
+
+void Process::map_buffer(Buffer& buffer, Addr address) {
+  Vma vma;
+  vma.write = buffer.params.writable;
+  vma.content = buffer.params.content == "random" ? Content::kRandom : Content::kZero;
+  vma.seed = fnv1a(params_.name + "." + buffer.params.name) + buffer.generation++;
+  buffer.size = (buffer.params.size + kPageSize - 1) & ~(kPageSize - 1);
+  buffer.start = space_.map(buffer.size, vma, address);
+  buffer.shadow = Shadow(*space_.find_area(buffer.start));
+}
+
+void Process::set_up() {
+  records_ = space_.map(slots_.size() * kRecordSpacing, Vma{});
+  for (std::uint64_t offset = 0; offset < slots_.size() * kRecordSpacing; offset += kPageSize) {
+    SVASIM_CHECK(is_handled(space_.fault(records_ + offset, true, true)), "no memory for completion records");
+  }
+  for (const BufferParams& params : params_.buffers) {
+    buffers_.emplace_back();
+    buffers_.back().params = params;
+    map_buffer(buffers_.back(), 0);
+    // Which pages are resident is drawn, how many is exact.
+    const std::uint64_t count = buffers_.back().size >> kPageShift;
+    std::vector<std::uint64_t> order(count);
+    std::iota(order.begin(), order.end(), 0);
+    const auto resident = static_cast<std::uint64_t>(params.resident * static_cast<double>(count) + 0.5);
+    for (std::uint64_t i = 0; i < resident; ++i) {
+      std::swap(order[i], order[i + rng_.below(count - i)]);
+      const FaultResult result =
+          space_.fault(buffers_.back().start + order[i] * kPageSize, true, params.writable);
+      SVASIM_CHECK(is_handled(result),
+                   "host.memory_size is too small for the resident pages of " + params_.name);
+    }
+  }
+}
+
+void Process::run(DsaDriver& device, unsigned queue, Invalidate invalidate, Task done) {
+  device_ = &device;
+  queue_ = queue;
+  invalidate_ = std::move(invalidate);
+  finished_ = std::move(done);
+  begin_step();
+}
+
+// --- steps ---
+
+void Process::begin_step() {
+  if (step_ == params_.steps.size()) {
+    for (Buffer& each : buffers_) {
+      verify_buffer(each);
+    }
+    finished_();
+    return;
+  }
+  const StepParams& step = params_.steps[step_];
+  started_ = 0;
+  ended_ = 0;
+  prepared_ = false;
+  if (is_operation(step)) {
+    pump();
+    return;
+  }
+  // Operations of earlier steps have all ended: end_step waits for them.
+  const auto end = [this] {
+    ++done_;
+    end_step();
+  };
+  if (step.action == "sleep") {
+    machine_.after(step.time, end);
+    return;
+  }
+  Buffer& subject = buffer(step.to);
+  const auto map = [this, &subject, place = step.place, end](Addr old) {
+    map_buffer(subject, place == "same" ? old : 0);
+    end();
+  };
+  if (step.action == "verify") {
+    verify_buffer(subject);
+    machine_.after(1, end);
+  } else if (step.action == "munmap") {
+    munmap(subject, end);
+  } else if (step.action == "mmap") {
+    SVASIM_CHECK(subject.start == 0, "buffer " + step.to + " is mapped already");
+    map(0);
+  } else {
+    const Addr old = subject.start;
+    munmap(subject, [map, old] { map(old); });
+  }
+}
+
+void Process::end_step() {
+  ++step_;
+  begin_step();
+}
+
+// Pages go back to the system only when no device can reach them any more.
+void Process::munmap(Buffer& subject, Task done) {
+  const Ps called = machine_.now();
+  const std::uint64_t count = subject.size >> kPageShift;
+  machine_.after(host_.munmap_time + count * host_.munmap_page_time,
+                 [this, &subject, called, done = std::move(done)] {
+                   const Addr start = subject.start;
+                   verify_buffer(subject);
+                   const std::vector<Addr> removed = space_.unmap(start);
+                   subject.start = 0;
+                   const auto release = [this, removed, called, done] {
+                     for (const Addr page : removed) {
+                       pages_.free(page);
+                     }
+                     stats_.unmaps.add();
+                     stats_.pages_unmapped.add(removed.size());
+                     stats_.unmap_latency.record(machine_.now() - called);
+                     done();
+                   };
+                   if (removed.empty()) {
+                     release();
+                   } else {
+                     invalidate_(start, start + subject.size, release);
+                   }
+                 });
+}
+
+void Process::verify(Buffer& subject, std::uint64_t offset, std::uint64_t length) {
+  const std::uint64_t wrong = subject.shadow.compare(space_, offset, length);
+  stats_.bytes_verified.add(length);
+  stats_.bytes_wrong.add(wrong);
+  if (wrong != 0) {
+    log_.push_back(fmt::format("{}: {} bytes of {} are wrong within {} bytes at {:#x}, {} ps", params_.name,
+                               wrong, subject.params.name, length, subject.start + offset, machine_.now()));
+  }
+}
+
+void Process::verify_buffer(Buffer& subject) {
+  if (subject.start == 0) {
+    return;
+  }
+  for (std::uint64_t offset = 0; offset < subject.size; offset += kPageSize) {
+    // A page that neither is there nor was written holds what it has to by definition.
+    if (subject.shadow.is_written(offset >> kPageShift) || space_.is_resident(subject.start + offset)) {
+      verify(subject, offset, kPageSize);
+    }
+  }
+}
+
+// --- operations ---
+
+// Decides the next operation from the step and the random stream only, so that the sequence is the
+// same however long operations take.
+void Process::prepare() {
+  const StepParams& step = params_.steps[step_];
+  next_ = Operation();
+  prepared_ = true;
+  if (step.action == "noop") {
+    return;
+  }
+  const auto pick = [&](const std::string& name) {
+    Span span;
+    span.buffer = buffer_index(name);
+    span.length = step.size;
+    const std::uint64_t size = buffers_[span.buffer].size;
+    if (step.order == "random") {
+      span.offset = rng_.below((size - step.size) / 64 + 1) * 64;
+    } else {
+      span.offset = (started_ % (size / step.size)) * step.size;
+    }
+    return span;
+  };
+  next_.opcode = step.action == "fill" ? DsaOpcode::kFill : DsaOpcode::kMemmove;
+  next_.pattern = step.pattern;
+  if (next_.opcode == DsaOpcode::kMemmove) {
+    next_.from = pick(step.from);
+  }
+  next_.to = pick(step.to);
+}
+
+// Outstanding operations may end in any order, so none may read or write what another one writes.
+bool Process::depends_on_outstanding() const {
+  for (const Operation& other : slots_) {
+    if (other.active &&
+        (next_.to.overlaps(other.to) || next_.to.overlaps(other.from) || next_.from.overlaps(other.to))) {
+      return true;
+    }
+  }
+  return false;
+}
+
+void Process::pump() {
+  const StepParams& step = params_.steps[step_];
+  const unsigned limit = step.outstanding != 0 ? step.outstanding : params_.outstanding;
+  while (started_ < step.count && outstanding_ < limit) {
+    if (!prepared_) {
+      prepare();
+    }
+    if (depends_on_outstanding()) {
+      return;
+    }
+    const Ps now = machine_.now();
+    if (now < next_submit_) {
+      if (!submit_armed_) {
+        submit_armed_ = true;
+        machine_.after(next_submit_ - now, [this] {
+          submit_armed_ = false;
+          pump();
+        });
+      }
+      return;
+    }
+    std::uint32_t slot = 0;
+    while (slots_[slot].active) {
+      ++slot;
+    }
+    submit(slot);
+  }
+}
+
+void Process::submit(std::uint32_t slot) {
+  Operation& operation = slots_[slot];
+  operation = next_;
+  operation.active = true;
+  operation.submitted = machine_.now();
+  prepared_ = false;
+  ++started_;
+  ++outstanding_;
+  next_submit_ = machine_.now() + host_.dsa.submit_interval;
+
+  const Addr record = records_ + slot * kRecordSpacing;
+  const DsaCompletionRecord empty;
+  space_.write(record, &empty, sizeof empty);
+  DsaDescriptor descriptor;
+  descriptor.completion_address = record;
+  descriptor.transfer_size = static_cast<std::uint32_t>(operation.to.length);
+  std::uint64_t flags =
+      DsaFlags::COMPLETION_ADDRESS_VALID::kMask | DsaFlags::REQUEST_COMPLETION_RECORD::kMask;
+  if (operation.opcode != DsaOpcode::kNoop) {
+    flags |= host_.dsa.block_on_fault ? DsaFlags::BLOCK_ON_FAULT::kMask : 0;
+    descriptor.destination = buffers_[operation.to.buffer].start + operation.to.offset;
+    descriptor.source = operation.opcode == DsaOpcode::kFill
+                            ? operation.pattern
+                            : buffers_[operation.from.buffer].start + operation.from.offset;
+  }
+  descriptor.set_operation(operation.opcode, flags);
+  device_->submit(queue_, descriptor);
+  if (!polling_) {
+    polling_ = true;
+    machine_.after(host_.dsa.poll_interval, [this] { poll(); });
+  }
+}
+
+void Process::poll() {
+  for (std::uint32_t slot = 0; slot < slots_.size(); ++slot) {
+    if (!slots_[slot].active) {
+      continue;
+    }
+    std::uint8_t status = 0;
+    space_.read(records_ + slot * kRecordSpacing, &status, sizeof status);
+    if (status != 0) {
+      complete(slot);
+    }
+  }
+  polling_ = outstanding_ != 0;
+  if (polling_) {
+    machine_.after(host_.dsa.poll_interval, [this] { poll(); });
+  }
+  const StepParams& step = params_.steps[step_];
+  if (ended_ == step.count && outstanding_ == 0) {
+    end_step();
+  } else {
+    pump();
+  }
+}
+
+void Process::complete(std::uint32_t slot) {
+  Operation& operation = slots_[slot];
+  operation.active = false;
+  --outstanding_;
+  ++ended_;
+  ++done_;
+  stats_.operation_latency.record(machine_.now() - operation.submitted);
+  DsaCompletionRecord record;
+  space_.read(records_ + slot * kRecordSpacing, &record, sizeof record);
+  // What the device has to have written by now: all of it, or the part a failed operation reports.
+  std::uint64_t first = 0;
+  std::uint64_t length = operation.to.length;
+  if (record.code() == DsaStatus::kSuccess) {
+    stats_.operations.add();
+    stats_.bytes.add(length);
+  } else {
+    stats_.operations_failed.add();
+    log_.push_back(fmt::format("{}: {} ended with {} ({:#x}) after {} bytes, fault address {:#x}",
+                               params_.name, dsa_opcode_name(operation.opcode),
+                               dsa_status_name(record.code()), record.status, record.bytes_completed,
+                               record.fault_address));
+    // SPEC: [DSA 8.3.3]: Result 1 tells that an overlapping move went backwards.
+    first = record.result == 1 ? length - std::min<std::uint64_t>(length, record.bytes_completed) : 0;
+    length = std::min<std::uint64_t>(length, record.bytes_completed);
+  }
+  if (length == 0) {
+    return;
+  }
+  scratch_.resize(length);
+  if (operation.opcode == DsaOpcode::kFill) {
+    for (std::size_t i = 0; i < scratch_.size(); ++i) {
+      scratch_[i] = static_cast<unsigned char>(operation.pattern >> (i % 8 * 8));
+    }
+  } else {
+    buffers_[operation.from.buffer].shadow.read(operation.from.offset + first, scratch_.data(),
+                                                scratch_.size());
+  }
+  Buffer& to = buffers_[operation.to.buffer];
+  to.shadow.write(operation.to.offset + first, scratch_.data(), scratch_.size());
+  if (params_.verify_each) {
+    verify(to, operation.to.offset + first, length);
+  }
+}
+
+void Process::dump_in_flight(std::ostream& out) const {
+  for (std::uint32_t slot = 0; slot < slots_.size(); ++slot) {
+    const Operation& operation = slots_[slot];
+    if (!operation.active) {
+      continue;
+    }
+    out << fmt::format("{}: {} of {} bytes", params_.name, dsa_opcode_name(operation.opcode),
+                       operation.to.length);
+    if (operation.opcode == DsaOpcode::kMemmove) {
+      out << fmt::format(" from {:#x}", buffers_[operation.from.buffer].start + operation.from.offset);
+    }
+    if (operation.opcode != DsaOpcode::kNoop) {
+      out << fmt::format(" to {:#x}", buffers_[operation.to.buffer].start + operation.to.offset);
+    }
+    out << fmt::format(" on {}, submitted at {} ps: no completion record\n", device_->name(),
+                       operation.submitted);
+  }
+}
+
+}  // namespace svasim

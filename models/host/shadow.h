@@ -1,0 +1,32 @@
+// What a buffer has to hold, kept apart from simulated memory.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+
+#include "models/host/address_space.h"
+
+namespace svasim {
+
+// Offsets count from the buffer's start. Pages never written have their first contents.
+class Shadow {
+ public:
+  Shadow() = default;
+  // area: the buffer's mapping.
+  explicit Shadow(const Vma& area) : area_(area) {}
+
+  void read(std::uint64_t offset, unsigned char* data, std::size_t length) const;
+  void write(std::uint64_t offset, const unsigned char* data, std::size_t length);
+  bool is_written(std::uint64_t page) const { return pages_.count(page) != 0; }
+
+  // Compares [offset, offset + length) with memory; returns the number of bytes that differ.
+  std::uint64_t compare(const AddressSpace& space, std::uint64_t offset, std::uint64_t length) const;
+
+ private:
+  using Page = std::array<unsigned char, kPageSize>;
+  Vma area_;
+  std::map<std::uint64_t, Page> pages_;  // by page number within the buffer
+};
+
+}  // namespace svasim
