@@ -1,16 +1,18 @@
 // Random walks over random, partly damaged tables: the timed walker, in both ways of simulating,
 // against the reference. Seeds 1 to 10 for each of the five formats; 1,000 walks for each seed and way.
+// The same with the Verilated walker alone and in lockstep, for the format it knows.
 #include <gtest/gtest.h>
 
 #include <map>
 #include <set>
 
 #include "models/memory/memory.h"
-#include "models/walker/walker.h"
+#include "models/rtl/make_walker.h"
 #include "support/random_space.h"
 #include "support/reference_system.h"
 #include "support/sparse_view.h"
 #include "support/walk_requester.h"
+#include "tlm/transaction.h"
 
 namespace svasim::test {
 namespace {
@@ -20,14 +22,22 @@ constexpr unsigned kWalks = 1000;
 constexpr RequesterId kDevice = RequesterId::from_bdf(1, 0, 0);
 constexpr Pasid kPasid{5};
 
+struct Subject {
+  const char* format;
+  const char* kind;
+};
+
+void PrintTo(const Subject& subject, std::ostream* out) { *out << subject.format << " " << subject.kind; }
+
 struct Bench {
-  Bench() {
+  explicit Bench(const char* kind) {
     MemoryParams memory_parameters = memory_params().defaults();
     memory_parameters.size = std::uint64_t{1} << 32;
     memory = std::make_unique<Memory>("memory", memory_parameters, context);
     WalkerParams walker_parameters = walker_params().defaults();
     walker_parameters.slots = 8;
-    walker = std::make_unique<PageTableWalker>("walker", walker_parameters, context);
+    walker_parameters.kind = kind;
+    walker = make_walker("walker", walker_parameters, context, 1, "");
     walker->memory_socket().bind(memory->socket());
     requester.socket().bind(walker->requester(0));
     sc_core::sc_start(sc_core::SC_ZERO_TIME);
@@ -36,7 +46,7 @@ struct Bench {
   StatRegistry stats;
   SimContext context{1, Timing::kApproximate, pool, stats};
   std::unique_ptr<Memory> memory;
-  std::unique_ptr<PageTableWalker> walker;
+  std::unique_ptr<Walker> walker;
   WalkRequester requester{"requester"};
 };
 
@@ -55,12 +65,12 @@ struct Case {
   WalkRequest walk;
 };
 
-class RandomWalk : public testing::TestWithParam<const char*> {
+class RandomWalk : public testing::TestWithParam<Subject> {
  protected:
   // One space of tables and `kWalks` walks in it.
   void run(std::uint64_t seed, bool loose) {
-    RngStream rng(seed, GetParam());
-    const PageFormatEntry& entry = *find_format(GetParam());
+    RngStream rng(seed, GetParam().format);
+    const PageFormatEntry& entry = *find_format(GetParam().format);
     Mode mode;
     mode.snooped = rng.below(4) != 0;
     mode.accessed_dirty = rng.below(2) != 0;
@@ -183,10 +193,11 @@ class RandomWalk : public testing::TestWithParam<const char*> {
 
   void compare(const Case& c, const WalkResult& result, const PageTableFormat& format, const Mode& mode,
                std::uint64_t seed) {
-    SCOPED_TRACE(
-        testing::Message() << GetParam() << " seed " << seed << " address " << std::hex << c.asked.address
-                           << (c.asked.kind == RequestKind::kTranslationRequest ? " TR" : "")
-                           << (c.asked.write ? " W" : " R") << (c.asked.privileged ? " privileged" : ""));
+    SCOPED_TRACE(testing::Message() << GetParam().format << " seed " << seed << " address " << std::hex
+                                    << c.asked.address
+                                    << (c.asked.kind == RequestKind::kTranslationRequest ? " TR" : "")
+                                    << (c.asked.write ? " W" : " R")
+                                    << (c.asked.privileged ? " privileged" : ""));
     const bool first = format.stage == TableStage::kFirst;
     const FaultReason not_snooped =
         first ? FaultReason::kFirstStageUpdateNotSnooped : FaultReason::kSecondStageUpdateNotSnooped;
@@ -223,7 +234,7 @@ class RandomWalk : public testing::TestWithParam<const char*> {
     EXPECT_EQ(result.snoop, !c.expected.non_snooped_allowed);
   }
 
-  Bench bench_;
+  Bench bench_{GetParam().kind};
   ReferenceRegisters registers_ = full_reference_registers();
   Addr next_table_ = 0x1000000;
   std::map<FaultReason, unsigned> outcomes_;
@@ -237,7 +248,7 @@ TEST_P(RandomWalk, AgreesWithTheReference) {
     if (HasFatalFailure() || HasFailure()) return;
   }
   // The tables were worth it: every outcome a walk of this format can have was met.
-  const bool first = find_format(GetParam())->make({}).stage == TableStage::kFirst;
+  const bool first = find_format(GetParam().format)->make({}).stage == TableStage::kFirst;
   const std::set<FaultReason> expected =
       first ? std::set<FaultReason>{FaultReason::kNone,
                                     FaultReason::kFirstStageAccess,
@@ -258,15 +269,26 @@ TEST_P(RandomWalk, AgreesWithTheReference) {
   for (const FaultReason reason : expected) {
     EXPECT_GE(outcomes_[reason], 10u) << fault_text(reason);
   }
+  for (const auto& [figure, value] : bench_.walker->must_be_zero()) EXPECT_EQ(value, 0u) << figure;
+}
+
+std::string name_of(const testing::TestParamInfo<Subject>& test) {
+  std::string name = std::string(test.param.format) + "_" + test.param.kind;
+  for (char& c : name) c = c == '-' ? '_' : c;
+  return name;
 }
 
 INSTANTIATE_TEST_SUITE_P(Formats, RandomWalk,
-                         testing::Values("x86-fs4", "x86-fs5", "vtd-ss3", "vtd-ss4", "vtd-ss5"),
-                         [](const auto& test) {
-                           std::string name(test.param);
-                           for (char& c : name) c = c == '-' ? '_' : c;
-                           return name;
-                         });
+                         testing::Values(Subject{"x86-fs4", "tlm"}, Subject{"x86-fs5", "tlm"},
+                                         Subject{"vtd-ss3", "tlm"}, Subject{"vtd-ss4", "tlm"},
+                                         Subject{"vtd-ss5", "tlm"}),
+                         name_of);
+#ifdef SVASIM_WITH_RTL
+INSTANTIATE_TEST_SUITE_P(Rtl, RandomWalk,
+                         testing::Values(Subject{"x86-fs4", "rtl"}, Subject{"x86-fs4", "lockstep"},
+                                         Subject{"vtd-ss4", "lockstep"}),
+                         name_of);
+#endif
 
 }  // namespace
 }  // namespace svasim::test
