@@ -104,6 +104,7 @@ void ReplaySession::start_recording() {
   boot_.iqa = VtdIqa::IQA::set(image.iqa, tables_.allocate_pages(pages) >> kPageShift);
   boot_.tables = &writes_;
   own_status_ = tables_.allocate_pages(1);
+  flush_all();
   recording_ = true;
 }
 
@@ -196,9 +197,6 @@ void ReplaySession::rebind(const TableBinding& binding) {
   const DomainId old = binding.domain;
   if (tables_.domain(record_.domain) == nullptr) tables_.add_domain(record_.domain, writes_);
   InvalidationDescriptor cache;
-  InvalidationDescriptor iotlb = make_invalidation(InvalidationType::kIotlb);
-  IotlbDescriptor::G::set(iotlb, static_cast<std::uint64_t>(IotlbGranularity::kDomain));
-  IotlbDescriptor::DID::set(iotlb, old.value());
   if (binding.scalable) {
     using D = PasidCacheDescriptor;
     cache = make_invalidation(InvalidationType::kPasidCache);
@@ -212,21 +210,44 @@ void ReplaySession::rebind(const TableBinding& binding) {
     D::DID::set(cache, old.value());
     D::SID::set(cache, binding.requester.value());
   }
+  InvalidationDescriptor iotlb = make_invalidation(InvalidationType::kIotlb);
+  IotlbDescriptor::G::set(iotlb, static_cast<std::uint64_t>(IotlbGranularity::kDomain));
+  IotlbDescriptor::DID::set(iotlb, old.value());
+  own_ = {cache, iotlb, own_wait()};
+  tables_.rebind(binding, record_.domain, writes_);
+}
+
+InvalidationDescriptor ReplaySession::own_wait() {
   InvalidationDescriptor wait = make_invalidation(InvalidationType::kWait);
   WaitDescriptor::SW::set(wait, 1);
   WaitDescriptor::STATUS_DATA::set(wait, ++own_waits_);
   WaitDescriptor::STATUS_ADDR::set_in_place(wait, own_status_);
-  own_ = {cache, iotlb, wait};
-  tables_.rebind(binding, record_.domain, writes_);
+  return wait;
+}
+
+// What a driver flushes after it has set the root table. SPEC: [VTD 6.6]
+void ReplaySession::flush_all() {
+  InvalidationDescriptor contexts = make_invalidation(InvalidationType::kContextCache);
+  ContextCacheDescriptor::G::set(contexts, static_cast<std::uint64_t>(ContextGranularity::kGlobal));
+  InvalidationDescriptor pasids = make_invalidation(InvalidationType::kPasidCache);
+  PasidCacheDescriptor::G::set(pasids, static_cast<std::uint64_t>(PasidCacheGranularity::kGlobal));
+  InvalidationDescriptor iotlb = make_invalidation(InvalidationType::kIotlb);
+  IotlbDescriptor::G::set(iotlb, static_cast<std::uint64_t>(IotlbGranularity::kGlobal));
+  const bool scalable =
+      static_cast<TranslationMode>(VtdRtaddr::TTM::get(boot_.rtaddr)) != TranslationMode::kLegacy;
+  own_ = {contexts};
+  if (scalable) own_.push_back(pasids);
+  own_.push_back(iotlb);
+  own_.push_back(own_wait());
 }
 
 void ReplaySession::take_invalidation() {
-  ++report_.invalidations;
   if (!own_.empty()) {
     invalidation_.descriptor = own_.front();
     own_.pop_front();
     invalidation_.last_of_batch = own_.empty();
   } else {
+    ++report_.invalidations;
     invalidation_.descriptor = {record_.words[0], record_.words[1], 0, 0};
     invalidation_.last_of_batch = !read() || record_.kind != RecordKind::kInvalidation;
   }

@@ -114,6 +114,8 @@ class ReplaySession {
   void take_edit();
   void take_invalidation();
   void rebind(const TableBinding& binding);
+  InvalidationDescriptor own_wait();
+  void flush_all();
   const TableBinding* binding_of(const TraceRecord& record) const;
   void open_windows(DomainId domain, const std::vector<TableLeaf>& removed);
 
@@ -150,7 +152,7 @@ class ReplaySession {
   LateUnmaps late_;
   UnmapWindows windows_;
   std::vector<InvalidationDescriptor> unfinished_;  // pushed, not yet covered by a finished wait
-  std::deque<InvalidationDescriptor> own_;          // the replay's own descriptors, after a rebind
+  std::deque<InvalidationDescriptor> own_;          // the replay's own descriptors
   Addr own_status_ = 0;
   std::uint32_t own_waits_ = 0;
   std::multimap<std::pair<std::uint16_t, Addr>, Pending> pending_;  // by domain and IOVA
