@@ -69,8 +69,16 @@ void TrafficGenerator::run() {
   }
 }
 
+void TrafficGenerator::start_of_simulation() {
+  if (params_.start) {
+    wake_.arm(0);
+  } else {
+    started_ = true;
+  }
+}
+
 void TrafficGenerator::restart() {
-  SVASIM_CHECK(done(), "a traffic generator is restarted when it is done");
+  SVASIM_CHECK(in_flight() == 0, "a traffic generator is restarted when it is idle");
   issued_ = 0;
   completed_ = 0;
   started_ = false;

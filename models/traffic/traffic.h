@@ -30,7 +30,7 @@ class TrafficGenerator : public sc_core::sc_module, public Inspectable, private 
   const AccessStats& stats() const { return stats_; }
   const Wake& wake() const { return wake_; }
 
-  // Makes `count` accesses all over again, from now on; only when done().
+  // Makes `count` accesses (again), from now on; only when none are under way.
   void restart();
 
   // All accesses are done. The event fires when that becomes true.
@@ -56,7 +56,7 @@ class TrafficGenerator : public sc_core::sc_module, public Inspectable, private 
                                      sc_core::sc_time& delay) override;
   void b_transport(unsigned port, tlm::tlm_generic_payload& payload, sc_core::sc_time& delay) override;
 
-  void start_of_simulation() override { wake_.arm(0); }
+  void start_of_simulation() override;
   void run();
   void run_loose(Ps now);
   Transaction& make(std::uint32_t slot, Ps leave);

@@ -21,6 +21,7 @@ struct TrafficParams {
   std::uint64_t count;
   Ps gap;
   std::string verify;
+  bool start;
 };
 
 inline const ParamTable<TrafficParams>& traffic_params() {
@@ -46,6 +47,7 @@ inline const ParamTable<TrafficParams>& traffic_params() {
           .choice("verify", &TrafficParams::verify, "none", {"none", "address"},
                   "address: every 8 bytes read must be the value that stands for their IOVA (see traffic/README.md).",
                   "MODEL")
+          .flag("start", &TrafficParams::start, "true", "Whether it starts by itself at time 0.", "MODEL")
           .check([](const TrafficParams& p, const Complain& bad) {
             if (!is_power_of_two(p.size)) {
               bad("size", std::to_string(p.size) + " B is no power of two");
