@@ -13,7 +13,7 @@ Iommu::Link::Link(Iommu& owner, unsigned number)
     : requests(fmt::format("requests{}", number).c_str(), owner, number),
       messages(fmt::format("messages{}", number).c_str(), owner, kMessagePort + number) {}
 
-Iommu::Iommu(sc_core::sc_module_name name, const IommuParams& params, SimContext& context)
+Iommu::Iommu(sc_core::sc_module_name name, const IommuParams& params, SimContext& context, unsigned links)
     : sc_core::sc_module(name),
       params_(params),
       context_(context),
@@ -33,6 +33,13 @@ Iommu::Iommu(sc_core::sc_module_name name, const IommuParams& params, SimContext
       device_index_(1U << 16U, 0),
       devices_(1),
       fetches_(params.structure_fetches) {
+  for (unsigned i = 0; i < links; ++i) {
+    links_.push_back(std::make_unique<Link>(*this, i));
+  }
+  if (params.capabilities.page_requests) {
+    page_request_socket_ = std::make_unique<InitiatorSocket<PcieProtocol>>(
+        "page_requests", static_cast<BwReceiver&>(*this), kPageRequestPort);
+  }
   for (unsigned i = 0; i < params.walks; ++i) {
     walks_.push_back(std::make_unique<Walk>());
     walks_.back()->payload.walk.slot = i;
@@ -52,21 +59,7 @@ Iommu::Iommu(sc_core::sc_module_name name, const IommuParams& params, SimContext
   caches.second_stage_tables().stats().describe(context.stats, prefix + ".second_stage_cache");
 }
 
-unsigned Iommu::add_link() {
-  const auto number = static_cast<unsigned>(links_.size());
-  links_.push_back(std::make_unique<Link>(*this, number));
-  return number;
-}
-
 void Iommu::add_device(unsigned link, RequesterId requester) { device_of(requester, link); }
-
-InitiatorSocket<PcieProtocol>& Iommu::add_page_request_queue(PrqRegisters& registers) {
-  SVASIM_CHECK(page_request_socket_ == nullptr, "an IOMMU has one page request queue");
-  registers_.set_page_request_registers(&registers);
-  page_request_socket_ = std::make_unique<InitiatorSocket<PcieProtocol>>(
-      "page_requests", static_cast<BwReceiver&>(*this), kPageRequestPort);
-  return *page_request_socket_;
-}
 
 std::uint16_t Iommu::device_of(RequesterId requester, unsigned link) {
   std::uint16_t& index = device_index_[requester.value()];

@@ -35,17 +35,19 @@ namespace svasim {
 // call-back.
 class Iommu : public sc_core::sc_module, public Inspectable, private FwReceiver, private BwReceiver {
  public:
-  Iommu(sc_core::sc_module_name name, const IommuParams& params, SimContext& context);
+  // The page request socket exists when the capability page_requests is on.
+  Iommu(sc_core::sc_module_name name, const IommuParams& params, SimContext& context, unsigned links = 1);
 
-  // Before elaboration only. Links are numbered from 0.
-  unsigned add_link();
-  TargetSocket<PcieProtocol>& requests(unsigned link) { return links_[link]->requests; }
-  InitiatorSocket<PcieProtocol>& messages(unsigned link) { return links_[link]->messages; }
+  // By number of the link; every one has to be bound.
+  TargetSocket<PcieProtocol>& requests(unsigned link) { return links_.at(link)->requests; }
+  InitiatorSocket<PcieProtocol>& messages(unsigned link) { return links_.at(link)->messages; }
   // Messages to this requester leave through `link`. A requester is also learnt from its first request.
   void add_device(unsigned link, RequesterId requester);
-  // The socket to the page request queue whose registers are `registers`; without one, page requests
-  // are dropped as if the queue were disabled.
-  InitiatorSocket<PcieProtocol>& add_page_request_queue(PrqRegisters& registers);
+  InitiatorSocket<PcieProtocol>& page_request_socket() { return *page_request_socket_; }
+  // Where the registers 0xC0 .. 0xEF are kept; without, they read 0.
+  void set_page_request_registers(PrqRegisters& registers) {
+    registers_.set_page_request_registers(&registers);
+  }
 
   InitiatorSocket<>& data_socket() { return data_.port.socket(); }
   InitiatorSocket<>& structure_socket() { return structures_.port.socket(); }

@@ -127,7 +127,7 @@ Iommu::Action Iommu::resolve(Request& r) {
     }
     case RequestKind::kPageRequest:
       implicit_invalidation(r);
-      return page_request_socket_ != nullptr ? Action::kPageRequest : reject(r);
+      return Action::kPageRequest;
     default:
       return r.has_context ? Action::kRelookup : look(r);
   }
