@@ -357,7 +357,7 @@ struct IommuBench {
   }
   // Root pointer, queue, page queue and translation, as a driver brings them up.
   void enable(bool wide = true) {
-    write64(vtd_reg::kRtaddr, tables->rtaddr());
+    write64(vtd_reg::kRtaddr, rtaddr != 0 ? rtaddr : tables->rtaddr());
     command(VtdGcmd::SRTP::kMask, true);
     run_for(params.set_root_latency + kNs);
     queue_wide = wide;
@@ -485,6 +485,7 @@ struct IommuBench {
   std::unique_ptr<PageTableBuilder> first2;
   std::unique_ptr<PageTableBuilder> second;
   std::unique_ptr<PageTableBuilder> second3;
+  std::uint64_t rtaddr = 0;  // 0: that of the tables
   std::uint64_t queue_tail = 0;
   bool queue_wide = true;
   std::uint32_t cookie = 0;
