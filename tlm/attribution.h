@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/check.h"
 #include "base/types.h"
 
 namespace svasim {
@@ -38,6 +39,7 @@ class Attribution {
  public:
   void start(Ps now) {
     parts_.fill(0);
+    start_ = now;
     mark_ = now;
   }
 
@@ -48,8 +50,9 @@ class Attribution {
     mark_ = until;
   }
 
-  // Takes the parts of a sub-request that ended at `until`.
+  // Takes the parts of a sub-request that started at the last charge.
   void adopt(const Attribution& sub) {
+    SVASIM_CHECK(sub.start_ == mark_, "a sub-request's time follows on the time charged before");
     for (std::size_t i = 0; i < kStages; ++i) {
       parts_[i] += sub.parts_[i];
     }
@@ -77,16 +80,12 @@ class Attribution {
   Ps mark() const { return mark_; }
   Ps operator[](Stage stage) const { return parts_[static_cast<std::size_t>(stage)]; }
   const std::array<Ps, kStages>& parts() const { return parts_; }
-  Ps total() const {
-    Ps sum = 0;
-    for (const Ps part : parts_) {
-      sum += part;
-    }
-    return sum;
-  }
+  // From start() to the last charge(): the sum of the parts, as every charge adds to both.
+  Ps total() const { return mark_ - start_; }
 
  private:
   std::array<Ps, kStages> parts_{};
+  Ps start_ = 0;
   Ps mark_ = 0;
 };
 

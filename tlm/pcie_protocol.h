@@ -117,6 +117,15 @@ class PcieExtension : public tlm::tlm_extension<PcieExtension> {
 
   // Back to defaults for reuse; the attribution restarts at `now`.
   void reset(Ps now);
+  // Only the outcome: the same request is made again, with another id and address.
+  void repeat(std::uint64_t new_id, Addr new_iova, Ps now) {
+    id = new_id;
+    iova = new_iova;
+    status = CompletionStatus::kSuccess;
+    translation = Translation();
+    fault = FaultReason::kNone;
+    attribution.start(now);
+  }
 };
 
 // Ignorable hint for fair and deterministic order in shared targets: who sent this, and a number

@@ -100,7 +100,8 @@ void TrafficGenerator::run_loose(Ps now) {
       }
       ahead = false;
       const Ps leave = std::max(slot.next, now) + params_.gap;
-      Transaction& transaction = make(i, leave);
+      Transaction& transaction = slot.payload == nullptr ? make(i, leave) : again(i, leave);
+      slot.payload = &transaction;
       sc_core::sc_time delay = to_sc(leave - now);
       req_->b_transport(transaction, delay);
       slot.next = now + delay.value();
@@ -109,6 +110,13 @@ void TrafficGenerator::run_loose(Ps now) {
   }
   if (completed_ < params_.count) {
     wake_.arm(limit);
+    return;
+  }
+  for (Slot& slot : slots_) {
+    if (slot.payload != nullptr) {
+      slot.payload->release();
+      slot.payload = nullptr;
+    }
   }
 }
 
@@ -121,21 +129,39 @@ Addr TrafficGenerator::next_address() {
   return address;
 }
 
-Transaction& TrafficGenerator::make(std::uint32_t index, Ps leave) {
-  Slot& slot = slots_[index];
+bool TrafficGenerator::prepare(Slot& slot) {
   slot.iova = next_address();
   slot.busy = true;
+  ++issued_;
   const bool write = params_.write_percent != 0 && rng_.below(100) < params_.write_percent;
   if (write) {
     fill(slot);
   }
+  return write;
+}
+
+Transaction& TrafficGenerator::make(std::uint32_t index, Ps leave) {
+  Slot& slot = slots_[index];
+  const bool write = prepare(slot);
   Transaction& transaction =
       context_.pool.allocate(write ? tlm::TLM_WRITE_COMMAND : tlm::TLM_READ_COMMAND, slot.iova, slot.data.data(),
                              slot.data.size(), leave);
   transaction.pcie.requester = params_.bdf;
   transaction.pcie.has_pasid = params_.use_pasid;
   transaction.pcie.pasid = Pasid(params_.pasid);
-  transaction.pcie.id = (++issued_ << kSlotBits) | index;
+  transaction.pcie.id = (issued_ << kSlotBits) | index;
+  return transaction;
+}
+
+Transaction& TrafficGenerator::again(std::uint32_t index, Ps leave) {
+  Slot& slot = slots_[index];
+  const bool write = prepare(slot);
+  Transaction& transaction = *slot.payload;
+  transaction.set_command(write ? tlm::TLM_WRITE_COMMAND : tlm::TLM_READ_COMMAND);
+  transaction.set_address(slot.iova);
+  transaction.set_response_status(tlm::TLM_INCOMPLETE_RESPONSE);
+  transaction.pcie.kind = write ? TlpKind::kMemWrite : TlpKind::kMemRead;
+  transaction.pcie.repeat((issued_ << kSlotBits) | index, slot.iova, leave);
   return transaction;
 }
 
@@ -154,6 +180,7 @@ tlm::tlm_sync_enum TrafficGenerator::nb_transport_bw(unsigned /*port*/, tlm::tlm
   auto& transaction = static_cast<Transaction&>(payload);
   const auto slot = slot_of(transaction);
   complete(transaction, now_ps() + delay.value());
+  transaction.release();
   if (issued_ < params_.count) {
     issue(slot, delay.value() + params_.gap);
   }
@@ -165,13 +192,12 @@ void TrafficGenerator::complete(Transaction& transaction, Ps when) {
   slot.busy = false;
   ++completed_;
   finished_at_ = std::max(finished_at_, when);
-  stats_.complete(transaction.is_write(), slot.data.size(), transaction.pcie.attribution);
+  stats_.complete(transaction.is_write(), params_.size, transaction.pcie.attribution);
   if (transaction.pcie.status != CompletionStatus::kSuccess) {
     stats_.faults.add();
   } else if (verify_ && transaction.is_read() && !matches(slot)) {
     stats_.wrong_data.add();
   }
-  transaction.release();
   if (completed_ == params_.count) {
     done_event_.notify(to_sc(when - now_ps()));
   }
@@ -186,10 +212,12 @@ void TrafficGenerator::fill(Slot& slot) const {
 
 bool TrafficGenerator::matches(const Slot& slot) const {
   std::uint64_t wrong = 0;
+  std::uint64_t expected = word_at(slot.iova);
   for (std::size_t i = 0; i < slot.data.size(); i += 8) {
     std::uint64_t word = 0;
     std::memcpy(&word, &slot.data[i], sizeof(word));
-    wrong |= word ^ word_at(slot.iova + i);
+    wrong |= word ^ expected;
+    expected += word_at(8);
   }
   return wrong == 0;
 }

@@ -47,7 +47,9 @@ class TrafficGenerator : public sc_core::sc_module, public Inspectable, private 
     std::vector<unsigned char> data;
     Addr iova = 0;
     bool busy = false;
-    Ps next = 0;  // loose timing: when the slot may issue again
+    // Loose timing: when the slot may issue again, and the payload it uses for all its accesses.
+    Ps next = 0;
+    Transaction* payload = nullptr;
   };
 
   tlm::tlm_sync_enum nb_transport_bw(unsigned port, tlm::tlm_generic_payload& payload, tlm::tlm_phase& phase,
@@ -60,6 +62,8 @@ class TrafficGenerator : public sc_core::sc_module, public Inspectable, private 
   void run();
   void run_loose(Ps now);
   Transaction& make(std::uint32_t slot, Ps leave);
+  Transaction& again(std::uint32_t slot, Ps leave);
+  bool prepare(Slot& slot);
   void issue(std::uint32_t slot, Ps delay);
   void complete(Transaction& transaction, Ps when);
   Addr next_address();

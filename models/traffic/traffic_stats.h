@@ -24,13 +24,10 @@ struct AccessStats {
   void complete(bool write, std::uint64_t length, const Attribution& attribution) {
     (write ? writes : reads).add();
     bytes.add(length);
-    Ps total = 0;
     for (std::size_t i = 0; i < kStages; ++i) {
-      const Ps part = attribution.parts()[i];
-      stage[i].value += part;
-      total += part;
+      stage[i].value += attribution.parts()[i];
     }
-    latency.record(total);
+    latency.record(attribution.total());
   }
 };
 
