@@ -271,7 +271,7 @@ struct IommuBench {
   static constexpr Addr kMsi = 0xFEE01000;
 
   // Memory answers `bytes` after this time, the bus included, as long as nothing else is on its channel.
-  static constexpr Ps memory_time(unsigned bytes) { return bytes * kNs / 64 + 50 * kNs + 2 * kNs; }
+  static constexpr Ps memory_time(unsigned bytes) { return (bytes * kNs + 63) / 64 + 50 * kNs + 2 * kNs; }
 
   explicit IommuBench(const IommuBenchOptions& options = {}) : loose(options.loose), params(options.iommu) {
     context.timing = loose ? Timing::kLoose : Timing::kApproximate;
