@@ -23,7 +23,7 @@ inline const ParamTable<PageRequestParams>& page_request_params() {
           .flag("enable", &PageRequestParams::enable, "true",
                 "Whether the device asks for pages it has no right to; otherwise the access fails.", "PRI 5")
           .count("allocation", &PageRequestParams::allocation, "512", 1, 1U << 20,
-                 "Page requests that may be outstanding: the Outstanding Page Request Allocation.", "DSA 1.1")
+                 "Page requests that may be outstanding: the Outstanding Page Request Allocation.", "DSA C")
           .count("groups", &PageRequestParams::groups, "512", 1, kPrgIndices,
                  "Page request groups that may be outstanding, each with an index of its own.", "PRI 6")
           .count("pages_per_group", &PageRequestParams::pages_per_group, "1", 1, 512,

@@ -144,7 +144,7 @@ bool Dsa::access(tlm::tlm_generic_payload& payload, Ps when) {
   return false;
 }
 
-// SPEC: [DSA 4]
+// SPEC: [DSA 3.3, 9.3]
 void Dsa::submit(std::uint64_t offset, const unsigned char* data, unsigned length, Ps when) {
   const std::uint64_t number = offset / kPortalsPerQueue;
   const DsaPortal portal = dsa_portal_kind(offset);
@@ -177,7 +177,7 @@ void Dsa::command_finished() {
   }
 }
 
-// SPEC: [DSA 2.13]
+// SPEC: [DSA 9.2]
 void Dsa::report_error(DsaStatus status, const Task* task, Addr address, bool write, std::uint32_t info) {
   using E = DsaSwerror;
   stats_.software_errors.add();

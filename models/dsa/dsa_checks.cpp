@@ -42,7 +42,7 @@ bool reserved_fields_clear(const DsaDescriptor& d) {
 
 bool overlap(Addr a, Addr b, std::uint64_t size) { return a < b ? b - a < size : a - b < size; }
 
-// SPEC: [DSA 3.1]
+// SPEC: [DSA 9.2]
 bool interrupt_allowed(const DsaDescriptor& descriptor, const DsaQueueConfig& queue,
                        const DsaCheckContext& context) {
   if (descriptor.interrupt_handle >= context.interrupts) {
@@ -59,7 +59,7 @@ DsaCheck check_descriptor(const DsaDescriptor& descriptor, const DsaQueueConfig&
                           const DsaCheckContext& context) {
   using F = DsaFlags;
   const auto opcode = static_cast<unsigned>(descriptor.opcode());
-  // SPEC: [DSA 7]: a misaligned record cannot be reported in that record.
+  // SPEC: [DSA 5]: a misaligned record cannot be reported in that record.
   if (descriptor.flag<F::COMPLETION_ADDRESS_VALID>() &&
       descriptor.completion_address % kDsaCompletionRecordAlignment != 0) {
     return {DsaStatus::kCompletionRecordAlignment, 0};

@@ -19,7 +19,7 @@ struct DsaCheckContext {
   std::uint32_t permission = 0;  // MSIXPERM of the descriptor's handle, if it is a vector
 };
 
-// Checks in a fixed order; the specification leaves the order open. SPEC: [DSA 5.2, 5.3, 6.1]
+// Checks in a fixed order; the specification leaves the order open. SPEC: [DSA 5, Table 5-3]
 DsaCheck check_descriptor(const DsaDescriptor& descriptor, const DsaQueueConfig& queue,
                           const DsaCheckContext& context);
 

@@ -164,7 +164,7 @@ DsaCommandError DsaCommands::enable_device() {
     }
     if ((group_queues == 0) != (group_engines == 0)) return DsaCommandError::kGroupIncomplete;
     const unsigned allowed = registers_.group_read_buffers(group);
-    // SPEC: [DSA 3.2]: at least four per engine, and no more than there are.
+    // SPEC: [DSA 9.2]: at least four per engine, and no more than there are.
     if (group_engines != 0 && (allowed < 4U * static_cast<unsigned>(__builtin_popcountll(group_engines)) ||
                                allowed > params_.read_buffers)) {
       return DsaCommandError::kReadBuffers;

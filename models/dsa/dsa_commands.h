@@ -23,7 +23,7 @@ class DsaCommandTarget {
 
 // One command at a time: begin() at the write of CMD, execute() after the command latency, then
 // progress() whenever descriptors completed, until one of these says that the command is finished.
-// SPEC: [DSA 2.12]
+// SPEC: [DSA 9.2, Table 9-5]
 class DsaCommands {
  public:
   DsaCommands(const DsaParams& params, DsaRegisters& registers, DsaCommandTarget& target)

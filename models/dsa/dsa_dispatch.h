@@ -19,7 +19,7 @@ struct DsaSubmission {
 
 // The queues of a device, each in one group. Within a group queues take turns weighted by priority:
 // a queue may be chosen as often as its priority says before the others have used up theirs.
-// SPEC: [DSA 12]
+// SPEC: [DSA 3]
 class DsaDispatch {
  public:
   explicit DsaDispatch(unsigned queues, unsigned groups) : queues_(queues), groups_(groups) {}

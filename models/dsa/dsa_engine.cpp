@@ -483,7 +483,7 @@ void Dsa::finish(std::uint32_t index) {
     task.record.set_status(status, progress.fault_write());
     task.record.bytes_completed = static_cast<std::uint32_t>(progress.limit());
     task.record.fault_address = progress.fault_address();
-    // SPEC: [DSA 8]: Result 1 tells that the bytes completed are at the end of the buffers.
+    // SPEC: [DSA 8.3.3]: Result 1 tells that the bytes completed are at the end of the buffers.
     task.record.result = progress.failed() && progress.downwards() ? 1 : 0;
     stats_.bytes.add(progress.limit());
   }
@@ -495,7 +495,7 @@ void Dsa::finish(std::uint32_t index) {
   end_record(index);
 }
 
-// SPEC: [DSA 6, 7]
+// SPEC: [DSA 5, 8.2]
 void Dsa::end_record(std::uint32_t index) {
   Task& task = tasks_[index];
   const DsaDescriptor& descriptor = task.submission.descriptor;
@@ -506,7 +506,7 @@ void Dsa::end_record(std::uint32_t index) {
                            status != DsaStatus::kCompletionRecordAlignment && status != DsaStatus::kPrivilege;
   const bool wanted = dsa_writes_record(status, descriptor.flag<DsaFlags::REQUEST_COMPLETION_RECORD>());
   if (wanted && task.record_failed) {
-    // SPEC: [DSA 8]: without event log the descriptor is not completed.
+    // SPEC: [DSA 3.13.2]: without event log the descriptor is not completed.
     report_error(DsaStatus::kCompletionRecordFault, &task, descriptor.completion_address, true, 0);
   } else if (wanted && has_address) {
     if (status == DsaStatus::kInterruptHandle) {

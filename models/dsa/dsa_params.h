@@ -46,23 +46,23 @@ inline const ParamTable<DsaParams>& dsa_params() {
                    "DSA 9.1.1")
           .address("bar2", &DsaParams::bar2, "0x2100100000", "Address of the portals, 16 KiB per work queue.",
                    "DSA 9.1.1")
-          .count("queues", &DsaParams::queues, "8", 1, 64, "Work queues.", "CAL: calibration 1.1, SPR")
+          .count("queues", &DsaParams::queues, "8", 1, 64, "Work queues.", "CAL SPR")
           .count("queue_entries", &DsaParams::queue_entries, "128", 1, 65535,
-                 "Entries of all work queues together.", "CAL: calibration 1.1, SPR")
-          .count("groups", &DsaParams::groups, "4", 1, 8, "Groups.", "CAL: calibration 1.1, SPR")
-          .count("engines", &DsaParams::engines, "4", 1, 64, "Engines.", "CAL: calibration 1.1, SPR")
+                 "Entries of all work queues together.", "CAL SPR")
+          .count("groups", &DsaParams::groups, "4", 1, 8, "Groups.", "CAL SPR")
+          .count("engines", &DsaParams::engines, "4", 1, 64, "Engines.", "CAL SPR")
           .count("read_buffers", &DsaParams::read_buffers, "96", 4, 255,
-                 "Read buffers of the device: what is read and not yet written.", "CAL: calibration 1.1, SPR")
+                 "Read buffers of the device: what is read and not yet written.", "CAL SPR")
           .count("interrupts", &DsaParams::interrupts, "9", 1, 64, "MSI-X vectors.", "DSA C")
           .bytes("max_transfer", &DsaParams::max_transfer, "2 GiB", "1 B", "2 GiB",
-                 "Largest transfer, a power of two.", "CAL: calibration 1.1, SPR")
+                 "Largest transfer, a power of two.", "CAL SPR")
           .flag("overlapping_copy", &DsaParams::overlapping_copy, "true",
-                "Whether a memory move may overlap its source.", "DSA 2.1")
+                "Whether a memory move may overlap its source.", "DSA 9.2")
           .flag("ats", &DsaParams::ats, "true",
                 "Whether ATS is enabled: the device makes sure of each page by a translation request first.",
-                "DSA 1.1")
+                "DSA 9.1.3")
           .flag("page_requests", &DsaParams::page_requests, "true",
-                "Whether page requests (PRS) are enabled; needed for Block on Fault.", "DSA 1.1")
+                "Whether page requests (PRS) are enabled; needed for Block on Fault.", "DSA 9.1.3")
           .count("descriptors_in_progress", &DsaParams::descriptors_in_progress, "16", 1, 255,
                  "Descriptors an engine works on at the same time.", "MODEL: ENGCAP value not published")
           .count("access_size", &DsaParams::access_size, "256", 64, 4096,
@@ -82,7 +82,7 @@ inline const ParamTable<DsaParams>& dsa_params() {
                 "From arrival of a descriptor at its portal until an engine can take it.", "MODEL")
           .time("dispatch_interval", &DsaParams::dispatch_interval, "10 ns", "1 ps", "1 ms",
                 "Least time between two descriptors taken by one engine.",
-                "CAL: calibration 1.4, 54 M descriptors/s with 2 engines at most")
+                "CAL HW: at most 54 M descriptors/s with 2 engines")
           .time("descriptor_latency", &DsaParams::descriptor_latency, "60 ns", "1 ps", "1 ms",
                 "From taking a descriptor to the first request for it: decoding and checks.", "MODEL")
           .time("request_interval", &DsaParams::request_interval, "2 ns", "1 ps", "1 ms",

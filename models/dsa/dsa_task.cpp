@@ -38,7 +38,7 @@ void DsaProgress::start(const DsaDescriptor& descriptor) {
   const std::uint64_t size = descriptor.transfer_size;
   switch (descriptor.opcode()) {
     case DsaOpcode::kMemmove:
-      // SPEC: [DSA 8]: downwards only if the destination starts within the source.
+      // SPEC: [DSA 8.3.3]: downwards only if the destination starts within the source.
       downwards_ =
           descriptor.destination > descriptor.source && descriptor.destination - descriptor.source < size;
       operand_[0] = DsaOperand(descriptor.source, size, downwards_, false);

@@ -1,4 +1,4 @@
-// DSA work descriptors and completion records as they lie in memory. SPEC: [DSA 5, 6, 8]
+// DSA work descriptors and completion records as they lie in memory. SPEC: [DSA 8]
 //
 // The structs are images of memory (little endian, as every host svasim runs on): copy them with
 // memcpy.

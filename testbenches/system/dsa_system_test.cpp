@@ -103,7 +103,7 @@ TEST_P(DsaSystem, ManyAtOnceOnSeveralEngines) {
   b.expect_clean();
 }
 
-// SPEC: [DSA 5.2]: the record follows the data, the interrupt follows the record.
+// SPEC: [DSA Table 5-3]: the record follows the data, the interrupt follows the record.
 TEST_P(DsaSystem, RecordAfterDataAndInterruptAfterRecord) {
   b.configure(true);
   b.write32(dsa_reg::kGencfg, DsaGencfg::USER_INTERRUPTS::kMask);
@@ -267,7 +267,7 @@ TEST_P(DsaSystem, BlockedDescriptorDoesNotHoldTheOthers) {
   b.expect_clean();
 }
 
-// SPEC: [DSA 8]: the record's address ignores the Block on Fault flag and waits when PRS is on.
+// SPEC: [DSA 3.13.2]: the record's address ignores the Block on Fault flag and waits when PRS is on.
 TEST_P(DsaSystem, RecordPageIsAlwaysWaitedFor) {
   b.set_up(false);
   b.agent.unmap(DsaBench::kPasid, DsaBench::kRecords);
