@@ -38,10 +38,9 @@ class SerialChannel {
     return earliest;
   }
 
-  // Gives out every transfer whose delivery is due: deliver(value, wait) with the time it waited
-  // for its turn. deliver() may push.
-  template <typename Deliver>
-  void run(Ps now, Deliver deliver) {
+  // Gives every transfer that has arrived its turn, in order: take(value).
+  template <typename Take>
+  void take_turns(Ps now, Take take) {
     while (arrivals_.due() <= now) {
       const auto& entry = arrivals_.front();
       Ps end = entry.due;
@@ -55,9 +54,17 @@ class SerialChannel {
         busy_until = end;
         busy_ += duration;
       }
+      take(entry.value.value);
       deliveries_.push(end + latency_, entry.key, Delivery{wait, entry.value.value});
       arrivals_.drop();
     }
+  }
+
+  // Gives out every transfer whose delivery is due: deliver(value, wait) with the time it waited
+  // for its turn. deliver() may push.
+  template <typename Deliver>
+  void run(Ps now, Deliver deliver) {
+    take_turns(now, [](const T&) {});
     while (deliveries_.due() <= now) {
       const Delivery delivery = deliveries_.pop();
       deliver(delivery.value, delivery.wait);

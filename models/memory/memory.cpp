@@ -43,14 +43,21 @@ tlm::tlm_sync_enum Memory::nb_transport_fw(unsigned /*port*/, tlm::tlm_generic_p
 
 void Memory::run() {
   wake_.fired();
+  take_turns();
   channels_.run(now_ps(), [this](tlm::tlm_generic_payload* payload, Ps wait) {
     stats_.wait.record(wait);
-    access(*payload);
     tlm::tlm_phase phase = tlm::BEGIN_RESP;
     sc_core::sc_time delay;
     socket_->nb_transport_bw(*payload, phase, delay);
   });
   wake_.arm(channels_.next());
+}
+
+// WHY in the order of arrival and not when the answer leaves: posted writes reach memory in the order
+// in which they left the root complex, and have to be seen in that order whichever channels they use:
+// a completion record never before its data.
+void Memory::take_turns() {
+  channels_.take_turns(now_ps(), [this](tlm::tlm_generic_payload* payload) { access(*payload); });
 }
 
 void Memory::b_transport(unsigned /*port*/, tlm::tlm_generic_payload& payload, sc_core::sc_time& delay) {
@@ -64,6 +71,7 @@ unsigned Memory::transport_dbg(unsigned /*port*/, tlm::tlm_generic_payload& payl
   if (!contents_.contains(offset, length)) {
     return 0;
   }
+  take_turns();
   if (payload.is_write()) {
     contents_.write(offset, payload.get_data_ptr(), length);
   } else {
@@ -113,8 +121,9 @@ std::uint64_t Memory::in_flight() const { return channels_.size(); }
 
 void Memory::dump_in_flight(std::ostream& out) const {
   channels_.for_each([&](tlm::tlm_generic_payload* payload, Ps due) {
-    out << fmt::format("{}: {} of {} B at {:#x}, due at {} ps\n", name(), payload->is_read() ? "read" : "write",
-                       payload->get_data_length(), payload->get_address(), due);
+    out << fmt::format("{}: {} of {} B at {:#x}, due at {} ps\n", name(),
+                       payload->is_read() ? "read" : "write", payload->get_data_length(),
+                       payload->get_address(), due);
   });
 }
 

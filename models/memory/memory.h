@@ -18,8 +18,8 @@
 namespace svasim {
 
 // Base-protocol target. Accesses queue for their channel in the order (arrival, rank of the
-// sender, sender's key); data is read or written when the answer leaves. An access that is not
-// wholly inside the memory is answered TLM_ADDRESS_ERROR_RESPONSE.
+// sender, sender's key), and that is the order in which they read and write the contents. An access that is
+// not wholly inside the memory is answered TLM_ADDRESS_ERROR_RESPONSE.
 class Memory : public sc_core::sc_module, public Inspectable, private FwReceiver {
  public:
   Memory(sc_core::sc_module_name name, const MemoryParams& params, SimContext& context);
@@ -42,6 +42,8 @@ class Memory : public sc_core::sc_module, public Inspectable, private FwReceiver
   unsigned transport_dbg(unsigned port, tlm::tlm_generic_payload& payload) override;
 
   void run();
+  // Carries out what has arrived.
+  void take_turns();
   void access(tlm::tlm_generic_payload& payload);
   void compare_swap(tlm::tlm_generic_payload& payload, Addr offset);
   unsigned channel_of(Addr address) const {

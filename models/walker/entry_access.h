@@ -11,9 +11,16 @@
 namespace svasim {
 
 // A payload that one slot of a walker reuses for all its accesses, one at a time.
-class EntryAccess : public tlm::tlm_generic_payload {
+//
+// WHY its own memory manager: the base protocol lets any target hold a reference; it is held here for
+// good and the payload is never freed.
+class EntryAccess : public tlm::tlm_generic_payload, private tlm::tlm_mm_interface {
  public:
-  explicit EntryAccess(std::uint32_t slot_number) : slot(slot_number) { set_extension(&source); }
+  explicit EntryAccess(std::uint32_t slot_number) : slot(slot_number) {
+    set_mm(this);
+    acquire();
+    set_extension(&source);
+  }
   ~EntryAccess() override {
     clear_extension(&source);
     clear_extension(&swap_);
@@ -39,6 +46,8 @@ class EntryAccess : public tlm::tlm_generic_payload {
   const std::uint32_t slot;
 
  private:
+  void free(tlm::tlm_generic_payload* /*payload*/) override {}
+
   void prepare(tlm::tlm_command command, Addr address) {
     set_command(command);
     set_address(address);
