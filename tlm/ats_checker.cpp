@@ -121,6 +121,7 @@ void AtsChecker::b_transport(unsigned port, tlm::tlm_generic_payload& payload, s
   if (pcie != nullptr) {
     observation.port = static_cast<Port>(port);
     observation.tlp = make_tlp(payload, *pcie);
+    drain(now_ps() + 1);
     present(observation, now_ps() + delay.value());
   }
   (port == kUpstream ? upstream_initiator : downstream_initiator)->b_transport(payload, delay);

@@ -24,6 +24,28 @@ void DsaDriver::command(Script& script, DsaCommand command, std::uint32_t operan
       });
 }
 
+// SPEC: [DSA 9.2.10]: a command written while another is active is discarded.
+void DsaDriver::run_locked(Script script, Task done) {
+  if (locked_) {
+    waiting_.push_back([this, script, done = std::move(done)] { run_locked(script, done); });
+    return;
+  }
+  locked_ = true;
+  script.run([this, done = std::move(done)] {
+    unlock();
+    done();
+  });
+}
+
+void DsaDriver::unlock() {
+  locked_ = false;
+  if (!waiting_.empty()) {
+    const Task next = std::move(waiting_.front());
+    waiting_.pop_front();
+    next();
+  }
+}
+
 void DsaDriver::start(unsigned queues, Task done) {
   Script script(machine_);
   script.read(bar0_ + dsa_reg::kGencap, 8, [this](std::uint64_t value) { gencap_ = value; })
@@ -83,14 +105,14 @@ void DsaDriver::open(unsigned queue, Pasid pasid, Task done) {
   Script script(machine_);
   script.write32(queue_config(queue, DsaWqcfg::kMode), mode_word(pasid));
   command(script, DsaCommand::kEnableWq, queue);
-  script.run(std::move(done));
+  run_locked(script, std::move(done));
 }
 
 // SPEC: [DSA 9.2.12]: queues are named by a bitmap of 16 and the number of that sixteen.
 void DsaDriver::close(unsigned queue, Task done) {
   Script script(machine_);
   command(script, DsaCommand::kDisableWq, (std::uint32_t{1} << (queue % 16)) | ((queue / 16) << 16U));
-  script.run(std::move(done));
+  run_locked(script, std::move(done));
 }
 
 void DsaDriver::submit(unsigned queue, const DsaDescriptor& descriptor) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <string>
 
 #include "models/formats/dsa_descriptor.h"
@@ -48,6 +49,9 @@ class DsaDriver {
 
  private:
   void configure(unsigned queues, Script& script);
+  // One command at a time: a script waits for the device, and lets the next one go on at its end.
+  void run_locked(Script script, Task done);
+  void unlock();
   void command(Script& script, DsaCommand command, std::uint32_t operand);
   Addr queue_config(unsigned queue, std::uint32_t word) const {
     return wqcfg_ + queue * wqcfg_stride_ + word;
@@ -72,6 +76,8 @@ class DsaDriver {
   Addr grpcfg_ = 0;
   std::uint32_t wqcfg_stride_ = 32;
   std::uint64_t submitted_ = 0;
+  bool locked_ = false;
+  std::deque<Task> waiting_;  // for the lock
 };
 
 }  // namespace svasim

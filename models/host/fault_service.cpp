@@ -82,7 +82,7 @@ void FaultService::serve(std::uint32_t index) {
 void FaultService::served(std::uint32_t index) {
   Handler& handler = handlers_[index];
   const PageRequest& request = handler.group.requests[handler.next];
-  AddressSpace* space = find_(request.requester, request.pasid);
+  ProcessMemory* space = find_(request.requester, request.pasid);
   const FaultResult result =
       space == nullptr ? FaultResult::kNoArea : space->fault(request.page, request.read, request.write);
   if (!is_handled(result)) {

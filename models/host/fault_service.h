@@ -10,11 +10,11 @@
 
 #include "base/rng.h"
 #include "models/formats/vtd_invalidation.h"
-#include "models/host/address_space.h"
 #include "models/host/host_params.h"
 #include "models/host/host_stats.h"
 #include "models/host/iommu_driver.h"
 #include "models/host/machine.h"
+#include "models/host/process_memory.h"
 
 namespace svasim {
 
@@ -23,7 +23,7 @@ namespace svasim {
 class FaultService : public PageRequestSink {
  public:
   // Finds the address space of a PASID; nullptr when it is bound to none.
-  using Find = std::function<AddressSpace*(RequesterId device, Pasid pasid)>;
+  using Find = std::function<ProcessMemory*(RequesterId device, Pasid pasid)>;
   using Respond =
       std::function<void(unsigned iommu, const PageRequest& last, PageResponseCode code, Machine::Task done)>;
 

@@ -219,7 +219,7 @@ void Host::start(const Platform& platform) {
     SVASIM_CHECK(bond.device < platform_.devices.size(),
                  "process " + process.name + " names an unknown device");
     bond.queue = queues[bond.device]++;
-    bond.space = std::make_unique<AddressSpace>(process.name, format_, memory_, pages_);
+    bond.space = std::make_unique<ProcessMemory>(process.name, format_, memory_, pages_);
     bond.process = std::make_unique<Process>(
         process, params_, *this, pages_, *bond.space,
         RngStream(context_.seed, std::string(name()) + "." + process.name), stats_, log_);
@@ -335,7 +335,7 @@ void Host::finish() {
   done_event_.notify(sc_core::SC_ZERO_TIME);
 }
 
-AddressSpace* Host::find(RequesterId device, Pasid pasid) {
+ProcessMemory* Host::find(RequesterId device, Pasid pasid) {
   for (const Bond& bond : bonds_) {
     if (bond.bound && bond.pasid == pasid && devices_[bond.device]->requester() == device) {
       return bond.space.get();
@@ -347,13 +347,13 @@ AddressSpace* Host::find(RequesterId device, Pasid pasid) {
 // --- inspection ---
 
 std::uint64_t Host::work_done() const {
-  std::uint64_t sum = 0;
+  std::uint64_t sum = done_ ? 1 : 0;
   for (const Bond& bond : bonds_) sum += bond.process->done();
   return sum;
 }
 
 std::uint64_t Host::work_total() const {
-  std::uint64_t sum = 0;
+  std::uint64_t sum = 1;
   for (const Bond& bond : bonds_) sum += bond.process->total();
   return sum;
 }

@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "models/formats/page_table_format.h"
-#include "models/host/address_space.h"
 #include "models/host/dsa_driver.h"
 #include "models/host/fault_service.h"
 #include "models/host/host_params.h"
@@ -18,6 +17,7 @@
 #include "models/host/machine.h"
 #include "models/host/pasid_allocator.h"
 #include "models/host/process.h"
+#include "models/host/process_memory.h"
 #include "tlm/context.h"
 #include "tlm/delay_queue.h"
 #include "tlm/inspect.h"
@@ -70,7 +70,8 @@ class Host : public sc_core::sc_module,
 
   bool done() const { return done_; }
   const sc_core::sc_event& done_event() const { return done_event_; }
-  // Operations and steps of all processes, for progress bars and watchdogs.
+  // Operations and steps of all processes, and one more for the end; for progress bars and watchdogs. A
+  // host that could not do its work is done with less than the total.
   std::uint64_t work_done() const;
   std::uint64_t work_total() const;
 
@@ -106,7 +107,7 @@ class Host : public sc_core::sc_module,
   };
   // An address space bound to a device.
   struct Bond {
-    std::unique_ptr<AddressSpace> space;
+    std::unique_ptr<ProcessMemory> space;
     std::unique_ptr<Process> process;
     Pasid pasid;
     unsigned device = 0;
@@ -144,7 +145,7 @@ class Host : public sc_core::sc_module,
   void end_process(std::size_t index);
   void process_ended();
   void finish();
-  AddressSpace* find(RequesterId device, Pasid pasid);
+  ProcessMemory* find(RequesterId device, Pasid pasid);
 
   HostParams params_;
   SimContext& context_;

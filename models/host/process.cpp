@@ -22,7 +22,7 @@ bool is_operation(const StepParams& step) {
 }  // namespace
 
 Process::Process(const ProcessParams& params, const HostParams& host, Machine& machine, PageAllocator& pages,
-                 AddressSpace& space, RngStream rng, HostStats& stats, HostLog& log)
+                 ProcessMemory& space, RngStream rng, HostStats& stats, HostLog& log)
     : params_(params),
       host_(host),
       machine_(machine),

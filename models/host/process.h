@@ -8,11 +8,11 @@
 #include <vector>
 
 #include "base/rng.h"
-#include "models/host/address_space.h"
 #include "models/host/dsa_driver.h"
 #include "models/host/host_params.h"
 #include "models/host/host_stats.h"
 #include "models/host/machine.h"
+#include "models/host/process_memory.h"
 #include "models/host/shadow.h"
 
 namespace svasim {
@@ -26,7 +26,7 @@ class Process {
   using Invalidate = std::function<void(Addr start, Addr end, Task done)>;
 
   Process(const ProcessParams& params, const HostParams& host, Machine& machine, PageAllocator& pages,
-          AddressSpace& space, RngStream rng, HostStats& stats, HostLog& log);
+          ProcessMemory& space, RngStream rng, HostStats& stats, HostLog& log);
 
   // Maps the buffers and brings in what is to be resident. Takes no time.
   void set_up();
@@ -35,7 +35,7 @@ class Process {
   void run(DsaDriver& device, unsigned queue, Invalidate invalidate, Task done);
 
   const ProcessParams& params() const { return params_; }
-  AddressSpace& space() { return space_; }
+  ProcessMemory& space() { return space_; }
   // Operations and steps that have ended, and how many there are.
   std::uint64_t done() const { return done_; }
   std::uint64_t total() const { return total_; }
@@ -92,7 +92,7 @@ class Process {
   HostParams host_;
   Machine& machine_;
   PageAllocator& pages_;
-  AddressSpace& space_;
+  ProcessMemory& space_;
   RngStream rng_;
   HostStats& stats_;
   HostLog& log_;

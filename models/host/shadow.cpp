@@ -40,7 +40,7 @@ void Shadow::write(std::uint64_t offset, const unsigned char* data, std::size_t 
   }
 }
 
-std::uint64_t Shadow::compare(const AddressSpace& space, std::uint64_t offset, std::uint64_t length) const {
+std::uint64_t Shadow::compare(const ProcessMemory& space, std::uint64_t offset, std::uint64_t length) const {
   std::uint64_t wrong = 0;
   Page expected;
   Page found;

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <map>
 
-#include "models/host/address_space.h"
+#include "models/host/process_memory.h"
 
 namespace svasim {
 
@@ -21,7 +21,7 @@ class Shadow {
   bool is_written(std::uint64_t page) const { return pages_.count(page) != 0; }
 
   // Compares [offset, offset + length) with memory; returns the number of bytes that differ.
-  std::uint64_t compare(const AddressSpace& space, std::uint64_t offset, std::uint64_t length) const;
+  std::uint64_t compare(const ProcessMemory& space, std::uint64_t offset, std::uint64_t length) const;
 
  private:
   using Page = std::array<unsigned char, kPageSize>;

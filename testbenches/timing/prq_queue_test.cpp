@@ -121,7 +121,7 @@ struct Bench : sc_core::sc_module {
       : sc_core::sc_module(name),
         context{1, timing, pool, stats},
         memory("memory", memory_setup(), context),
-        bus("bus", memory_bus_params().defaults(), context),
+        bus("bus", memory_bus_params().defaults(), context, 1, 2),
         prq("prq", prq_setup(outstanding), context),
         requester("requester", context),
         pcie_checker("pcie_checker"),
@@ -130,9 +130,11 @@ struct Bench : sc_core::sc_module {
     requester.socket.bind(pcie_checker.target);
     pcie_checker.initiator.bind(prq.requests());
     prq.memory().bind(memory_checker.target);
-    memory_checker.initiator.bind(bus.add_initiator());
-    bus.add_target("memory", 0, memory.params().size).bind(memory.socket());
-    bus.add_target("msi", kInterruptRangeFirst, 1U << 20U).bind(msi.socket);
+    memory_checker.initiator.bind(bus.initiator(0));
+    bus.target(0).bind(memory.socket());
+    bus.map(0, "memory", 0, memory.params().size);
+    bus.target(1).bind(msi.socket);
+    bus.map(1, "msi", kInterruptRangeFirst, 1U << 20U);
     prq.write64(vtd_reg::kPqa, kQueue);
     prq.write32(vtd_reg::kPedata, 0x4321);
     prq.write32(vtd_reg::kPeaddr, static_cast<std::uint32_t>(kMsi));

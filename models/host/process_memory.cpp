@@ -1,4 +1,4 @@
-#include "models/host/address_space.h"
+#include "models/host/process_memory.h"
 
 #include <algorithm>
 #include <cstring>
@@ -20,7 +20,7 @@ void fill_initial(const Vma& vma, Addr page, unsigned char* data) {
   }
 }
 
-Addr AddressSpace::map(std::uint64_t size, const Vma& like, Addr address) {
+Addr ProcessMemory::map(std::uint64_t size, const Vma& like, Addr address) {
   size = (size + kPageSize - 1) & ~(kPageSize - 1);
   if (address == 0) {
     address = next_area_;
@@ -36,7 +36,7 @@ Addr AddressSpace::map(std::uint64_t size, const Vma& like, Addr address) {
   return address;
 }
 
-std::vector<Addr> AddressSpace::unmap(Addr start) {
+std::vector<Addr> ProcessMemory::unmap(Addr start) {
   const auto found = areas_.find(start);
   SVASIM_CHECK(found != areas_.end(), "no area begins there");
   std::vector<Addr> pages;
@@ -50,7 +50,7 @@ std::vector<Addr> AddressSpace::unmap(Addr start) {
   return pages;
 }
 
-const Vma* AddressSpace::find_area(Addr address) const {
+const Vma* ProcessMemory::find_area(Addr address) const {
   const auto behind = areas_.upper_bound(address);
   if (behind == areas_.begin()) {
     return nullptr;
@@ -59,7 +59,7 @@ const Vma* AddressSpace::find_area(Addr address) const {
   return vma.contains(address) ? &vma : nullptr;
 }
 
-FaultResult AddressSpace::fault(Addr address, bool read, bool write) {
+FaultResult ProcessMemory::fault(Addr address, bool read, bool write) {
   const Vma* vma = find_area(address);
   if (vma == nullptr) {
     return FaultResult::kNoArea;
@@ -86,7 +86,7 @@ FaultResult AddressSpace::fault(Addr address, bool read, bool write) {
   return FaultResult::kMapped;
 }
 
-void AddressSpace::read(Addr address, void* data, std::size_t length) const {
+void ProcessMemory::read(Addr address, void* data, std::size_t length) const {
   auto* out = static_cast<unsigned char*>(data);
   while (length != 0) {
     const Addr va = address & ~(kPageSize - 1);
@@ -107,7 +107,7 @@ void AddressSpace::read(Addr address, void* data, std::size_t length) const {
   }
 }
 
-void AddressSpace::write(Addr address, const void* data, std::size_t length) {
+void ProcessMemory::write(Addr address, const void* data, std::size_t length) {
   const auto* in = static_cast<const unsigned char*>(data);
   while (length != 0) {
     const std::size_t offset = address & (kPageSize - 1);
@@ -121,7 +121,7 @@ void AddressSpace::write(Addr address, const void* data, std::size_t length) {
   }
 }
 
-void AddressSpace::release() {
+void ProcessMemory::release() {
   while (!areas_.empty()) {
     for (const Addr page : unmap(areas_.begin()->first)) {
       pages_.free(page);

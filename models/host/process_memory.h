@@ -44,12 +44,12 @@ constexpr bool is_handled(FaultResult result) {
 
 // MODEL: a read fault brings in a page of its own, writable if its area is; Linux maps the shared
 // zero page and copies on the first write. Effect: one fault where Linux may take two.
-class AddressSpace {
+class ProcessMemory {
  public:
   // Areas are placed from kFirstArea up.
   static constexpr Addr kFirstArea = 0x7F00'0000'0000;
 
-  AddressSpace(std::string name, const PageTableFormat& format, PhysicalMemory& memory, PageAllocator& pages)
+  ProcessMemory(std::string name, const PageTableFormat& format, PhysicalMemory& memory, PageAllocator& pages)
       : name_(std::move(name)), memory_(memory), pages_(pages), table_(format, memory, pages) {}
 
   const std::string& name() const { return name_; }
