@@ -1,0 +1,78 @@
+#include "sim/cli.h"
+
+#include <exception>
+#include <ostream>
+#include <systemc>
+
+#include "base/check.h"
+#include "base/config.h"
+#include "base/input_error.h"
+#include "base/suggest.h"
+#include "sim/cli_options.h"
+#include "sim/version.h"
+
+namespace svasim {
+namespace {
+
+const char* const kHelp =
+    "usage: svasim COMMAND [ARGS...]\n"
+    "\n"
+    "Simulates Shared Virtual Addressing hardware: devices with ATCs, PCIe, IOMMUs, page-table walkers,\n"
+    "page requests and the operating system that answers them.\n"
+    "\n"
+    "Commands\n"
+    "  run CONFIG               one simulation\n"
+    "  config check CONFIG      find what is wrong with a configuration\n"
+    "  config show CONFIG       print it with everything filled in\n"
+    "  config schema            JSON schema of configurations, for editors\n"
+    "  list [WHAT]              components, parameters, statistics, policies or formats there are\n"
+    "  trace info PATH          what a captured trace contains\n"
+    "\n"
+    "  svasim COMMAND --help    more about a command\n"
+    "  svasim --version\n"
+    "\n"
+    "Exit codes: 0 ok, 1 the simulation found an error, 2 bad usage, configuration or input, 3 internal.\n";
+
+int dispatch(std::vector<std::string> args, Console& console) {
+  if (!args.empty() && args.front() == "--version") {
+    console.out << "svasim " << kVersion << "\n";
+    return kExitOk;
+  }
+  const bool asked = !args.empty();
+  const std::string command = take_subcommand(args);
+  if (command.empty()) {
+    (asked ? console.out : console.err) << kHelp;
+    return asked ? kExitOk : kExitUsage;
+  }
+  if (command == "run") return run_command(args, console);
+  if (command == "config") return config_command(args, console);
+  if (command == "list") return list_command(args, console);
+  if (command == "trace") return trace_command(args, console);
+  throw UsageError("unknown command '" + command + "'" +
+                   suggestion(command, {"run", "config", "list", "trace"}));
+}
+
+}  // namespace
+
+int run_cli(const std::vector<std::string>& args, Console console) {
+  const auto fail = [&](int code, const std::string& what) {
+    console.err << "svasim: " << what << std::endl;
+    return code;
+  };
+  try {
+    return dispatch(args, console);
+  } catch (const UsageError& error) {
+    return fail(kExitUsage, error.what());
+  } catch (const ConfigError& error) {
+    console.err << error.what() << std::endl;
+    return kExitUsage;
+  } catch (const InputError& error) {
+    return fail(kExitUsage, error.what());
+  } catch (const sc_core::sc_report& report) {
+    return fail(kExitInternal, std::string("internal error: ") + report.what());
+  } catch (const std::exception& error) {
+    return fail(kExitInternal, std::string("internal error: ") + error.what());
+  }
+}
+
+}  // namespace svasim

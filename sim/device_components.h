@@ -1,0 +1,242 @@
+// What makes work, as components of a configuration: devices and the host.
+#pragma once
+
+#include <filesystem>
+
+#include "models/dsa/dsa.h"
+#include "models/host/host.h"
+#include "models/traffic/linux_replay.h"
+#include "models/traffic/traffic.h"
+#include "sim/fabric_components.h"
+#include "sim/replay_checks.h"
+
+namespace svasim {
+
+// ---- traffic
+
+inline void add_access_checks(const std::string& name, const AccessStats& stats, RunChecks& checks) {
+  std::uint64_t parts = 0;
+  for (const Counter& stage : stats.stage) parts += stage.value;
+  checks.equal(name + ".attribution_sums_to_latency_ps", parts, stats.latency.sum());
+  checks.none(name + ".wrong_data", stats.wrong_data.value);
+}
+
+// For a device without registers.
+inline void bind_no_registers(Binder& binder, const std::string& device, DevicePort& port) {
+  auto& idle = binder.own<IdleInitiator<>>(sc_core::sc_module_name((device + "_no_registers").c_str()));
+  idle.socket.bind(port.mmio(binder));
+}
+
+class TrafficComponent : public ModelComponent<TrafficParams, traffic_params, TrafficGenerator> {
+ public:
+  using ModelComponent::ModelComponent;
+  std::optional<RequesterId> requester() const override { return params().bdf; }
+  void construct(const std::string& name, SimContext& context, const SocketPlan&) override {
+    make(name, params(), context);
+  }
+  void bind(Binder& binder) override {
+    auto& port = binder.port<DevicePort>(params().link);
+    port.attach(binder, name(), model().req(), model().msg());
+    port.add_requester(binder, params().bdf);
+    bind_no_registers(binder, name(), port);
+  }
+  std::optional<Progress> progress() const override { return Progress{done(), params().count}; }
+  Ps finished_at() const override { return model().finished_at(); }
+  void add_checks(const std::string& name, RunChecks& checks) const override {
+    add_access_checks(name, model().stats(), checks);
+    if (model().done()) checks.equal(name + ".accesses_completed", done(), params().count);
+  }
+
+ private:
+  std::uint64_t done() const { return model().stats().reads.value + model().stats().writes.value; }
+};
+
+// ---- dsa
+
+struct DsaWiring {
+  DsaParams model;
+  std::string port;
+  std::string bus;
+};
+
+inline const ParamTable<DsaWiring>& dsa_wiring() {
+  static const ParamTable<DsaWiring> table =
+      ParamTable<DsaWiring>(dsa_params().set().summary())
+          .include(&DsaWiring::model, dsa_params())
+          .ref("port", &DsaWiring::port, "device_port", Ref::kRequired,
+               "The ATC, or link, its requests go to.")
+          .ref("bus", &DsaWiring::bus, "bus", Ref::kRequired, "The bus its registers are reached from.");
+  return table;
+}
+
+class DsaComponent : public ModelComponent<DsaWiring, dsa_wiring, Dsa>, public DsaPort {
+ public:
+  using ModelComponent::ModelComponent;
+  std::optional<RequesterId> requester() const override { return params().model.bdf; }
+  std::vector<AddressRange> ranges() const override {
+    return {{params().bus, params().model.bar0, kBar0Size},
+            {params().bus, params().model.bar2, params().model.queues * kPortalsPerQueue}};
+  }
+  std::vector<Claim> claims() const override { return {register_claim()}; }
+  void construct(const std::string& name, SimContext& context, const SocketPlan&) override {
+    make(name, params().model, context);
+  }
+  void bind(Binder& binder) override {
+    auto& port = binder.port<DevicePort>(params().port);
+    port.attach(binder, name(), model().up_out(), model().down_in());
+    port.add_requester(binder, params().model.bdf);
+    connect_from_bus(binder, name(), port.mmio(binder), register_claim(), ranges());
+  }
+  Platform::Dsa describe(Binder& binder, const std::vector<std::string>& iommus) const override {
+    const std::string iommu = binder.port<DevicePort>(params().port).iommu(binder);
+    const auto place = std::find(iommus.begin(), iommus.end(), iommu);
+    SVASIM_CHECK(place != iommus.end(), "the host does not run the IOMMU of " + name());
+    return {name(), params().model.bdf, params().model.bar0, params().model.bar2,
+            static_cast<unsigned>(place - iommus.begin())};
+  }
+  void add_checks(const std::string& name, RunChecks& checks) const override {
+    const DsaStats& stats = model().stats();
+    std::uint64_t parts = 0;
+    for (const Counter& stage : stats.attribution) parts += stage.value;
+    checks.equal(name + ".attribution_sums_to_latency_ps", parts, stats.access_latency.sum());
+    checks.equal(name + ".descriptors_completed_or_in_flight", stats.completed.value, stats.submitted.value);
+  }
+
+ private:
+  // SPEC: [DSA 9.1.1]
+  static constexpr std::uint64_t kBar0Size = 0x10000;
+  static constexpr std::uint64_t kPortalsPerQueue = 0x4000;
+  Claim register_claim() const { return {params().bus, "target", "registers"}; }
+};
+
+// ---- host
+
+// Notes when an event first happened.
+class DoneWatch : public sc_core::sc_module {
+ public:
+  DoneWatch(const sc_core::sc_module_name& name, const sc_core::sc_event& event) : sc_core::sc_module(name) {
+    SC_HAS_PROCESS(DoneWatch);
+    SC_METHOD(note);
+    sensitive << event;
+    dont_initialize();
+  }
+  Ps time() const { return time_; }
+
+ private:
+  void note() { time_ = now_ps(); }
+  Ps time_ = 0;
+};
+
+class HostComponent : public ModelComponent<HostParams, host_params, Host> {
+ public:
+  using ModelComponent::ModelComponent;
+  std::vector<AddressRange> ranges() const override {
+    return {{params().bus, kInterruptBase, kInterruptSize}};
+  }
+  std::vector<Claim> claims() const override { return {memory_claim(), interrupt_claim()}; }
+  void construct(const std::string& name, SimContext& context, const SocketPlan&) override {
+    make(name, params(), context);
+    watch_ =
+        std::make_unique<DoneWatch>(sc_core::sc_module_name((name + "_done").c_str()), model().done_event());
+  }
+  void bind(Binder& binder) override {
+    connect_to_bus(binder, name(), model().memory_socket(), memory_claim());
+    connect_from_bus(binder, name(), model().interrupts(), interrupt_claim(), ranges());
+  }
+  void start(Binder& binder) override {
+    Platform platform;
+    for (const std::string& iommu : params().iommus) {
+      platform.iommus.push_back({iommu, binder.port<RootPort>(iommu).registers()});
+    }
+    for (const std::string& device : params().devices) {
+      platform.devices.push_back(binder.port<DsaPort>(device).describe(binder, params().iommus));
+    }
+    model().start(platform);
+  }
+  // One more than the work itself: the end of everything around it.
+  std::optional<Progress> progress() const override {
+    return Progress{model().work_done() + (model().done() ? 1 : 0), model().work_total() + 1};
+  }
+  Ps finished_at() const override { return watch_->time(); }
+  void add_checks(const std::string& name, RunChecks& checks) const override {
+    for (const HostCheck& check : model().checks()) {
+      checks.add(name + "." + check.name, check.ok, check.figure, check.expected);
+    }
+  }
+
+ private:
+  // SPEC: [VTD 3.14] Where interrupt messages go.
+  static constexpr Addr kInterruptBase = 0xFEE00000;
+  static constexpr std::uint64_t kInterruptSize = 0x100000;
+  Claim memory_claim() const { return {params().bus, "initiator", "memory"}; }
+  Claim interrupt_claim() const { return {params().bus, "target", "interrupts"}; }
+  std::unique_ptr<DoneWatch> watch_;
+};
+
+// ---- linux_replay
+
+struct ReplayWiring {
+  LinuxReplayParams model;
+  std::string bus;
+};
+
+inline const ParamTable<ReplayWiring>& replay_wiring() {
+  static const ParamTable<ReplayWiring> table =
+      ParamTable<ReplayWiring>(linux_replay_params().set().summary())
+          .include(&ReplayWiring::model, linux_replay_params())
+          .ref("bus", &ReplayWiring::bus, "bus", Ref::kRequired, "The bus its CPU is on.");
+  return table;
+}
+
+class ReplayComponent : public ModelComponent<ReplayWiring, replay_wiring, LinuxReplay> {
+ public:
+  ReplayComponent(const ConfigNode& node, Problems& problems)
+      : ModelComponent(node, problems), path_(path_of(node)) {}
+
+  std::vector<std::string> input_files() const override { return {path_}; }
+  std::vector<Claim> claims() const override { return {memory_claim()}; }
+  void read_inputs() override {
+    input_ = std::make_unique<LinuxReplayInput>(path_);
+    images_ = check_images(input_->dataset);
+  }
+  void construct(const std::string& name, SimContext& context, const SocketPlan&) override {
+    if (input_ == nullptr) read_inputs();
+    make(name, params().model, *input_, context);
+  }
+  void bind(Binder& binder) override {
+    auto& port = binder.port<DevicePort>(params().model.link);
+    port.attach(binder, name(), model().req(), model().msg());
+    for (const RequesterId requester : input_->session.requesters()) port.add_requester(binder, requester);
+    bind_no_registers(binder, name(), port);
+    connect_to_bus(binder, name(), model().memory(), memory_claim());
+  }
+  // One more than the records: the end of everything behind the last one.
+  std::optional<Progress> progress() const override {
+    return Progress{model().records() + (model().done() ? 1 : 0), input_->session.records() + 1};
+  }
+  Ps finished_at() const override { return model().finished_at(); }
+  std::vector<std::string> notes() const override { return model().report().texts; }
+  void add_checks(const std::string& name, RunChecks& checks) const override {
+    const ReplayReport& report = model().report();
+    add_access_checks(name, model().stats(), checks);
+    add_replay_checks(name, report, images_, checks);
+    checks.none(name + ".memory_errors", model().memory_errors());
+    checks.none(name + ".queue_errors", model().queue_errors());
+  }
+
+ private:
+  // A path in a file counts from that file.
+  std::string path_of(const ConfigNode& node) const {
+    const std::filesystem::path path = params().model.dataset;
+    const ConfigNode* given = node.find("dataset");
+    if (path.is_absolute() || given == nullptr || given->where().file == "--set") return path.string();
+    return (std::filesystem::path(given->where().file).parent_path() / path).lexically_normal().string();
+  }
+  Claim memory_claim() const { return {params().bus, "initiator", "memory"}; }
+
+  std::string path_;
+  std::unique_ptr<LinuxReplayInput> input_;
+  ImageCheck images_;
+};
+
+}  // namespace svasim

@@ -1,0 +1,311 @@
+// What stands between devices and memory, as components of a configuration.
+#pragma once
+
+#include "models/atc/atc.h"
+#include "models/iommu/iommu.h"
+#include "models/link/link.h"
+#include "models/memory/memory.h"
+#include "models/prq/prq.h"
+#include "models/walker/walker.h"
+#include "sim/binder.h"
+#include "sim/ports.h"
+
+namespace svasim {
+
+using Bus = tlm::tlm_base_protocol_types;
+
+// A component that is one module.
+template <typename Params, const ParamTable<Params>& (*Table)(), typename Model>
+class ModelComponent : public ConfiguredComponent<Params, Table> {
+ public:
+  using ConfiguredComponent<Params, Table>::ConfiguredComponent;
+  const Inspectable* inspectable() const override { return dynamic_cast<const Inspectable*>(model_.get()); }
+
+ protected:
+  template <typename ModelParams, typename... Rest>
+  void make(const std::string& name, const ModelParams& params, Rest&&... rest) {
+    model_ =
+        std::make_unique<Model>(sc_core::sc_module_name(name.c_str()), params, std::forward<Rest>(rest)...);
+  }
+  Model& model() const { return *model_; }
+  std::string name() const { return model_->name(); }
+
+ private:
+  std::unique_ptr<Model> model_;
+};
+
+// The bus socket that `claim` got.
+inline TargetSocket<>& bus_initiator(Binder& binder, const std::string& user, const Claim& claim) {
+  return binder.port<BusPort>(claim.target).bus().initiator(binder.number(user, claim));
+}
+
+inline void connect_to_bus(Binder& binder, const std::string& user, InitiatorSocket<>& socket,
+                           const Claim& claim) {
+  binder.connect<Bus>(user + "." + claim.socket, socket, bus_initiator(binder, user, claim));
+}
+
+// Has the bus deliver accesses to these addresses to `socket`.
+inline void connect_from_bus(Binder& binder, const std::string& user, TargetSocket<>& socket,
+                             const Claim& claim, const std::vector<AddressRange>& ranges) {
+  MemoryBus& bus = binder.port<BusPort>(claim.target).bus();
+  const unsigned number = binder.number(user, claim);
+  for (const AddressRange& range : ranges) bus.map(number, user, range.base, range.size);
+  binder.connect<Bus>(claim.target + "." + user, bus.target(number), socket);
+}
+
+// ---- memory_bus
+
+class BusComponent : public ModelComponent<MemoryBusParams, memory_bus_params, MemoryBus>, public BusPort {
+ public:
+  using ModelComponent::ModelComponent;
+  void construct(const std::string& name, SimContext& context, const SocketPlan& plan) override {
+    make(name, params(), context, plan.count(name, "initiator"), plan.count(name, "target"));
+  }
+  void bind(Binder&) override {}
+  MemoryBus& bus() override { return model(); }
+};
+
+// ---- memory
+
+struct MemoryWiring {
+  MemoryParams model;
+  std::string bus;
+};
+
+inline const ParamTable<MemoryWiring>& memory_wiring() {
+  static const ParamTable<MemoryWiring> table =
+      ParamTable<MemoryWiring>(memory_params().set().summary())
+          .include(&MemoryWiring::model, memory_params())
+          .ref("bus", &MemoryWiring::bus, "bus", Ref::kRequired, "The bus that reaches it.");
+  return table;
+}
+
+class MemoryComponent : public ModelComponent<MemoryWiring, memory_wiring, Memory> {
+ public:
+  using ModelComponent::ModelComponent;
+  std::vector<AddressRange> ranges() const override {
+    return {{params().bus, params().model.base, params().model.size}};
+  }
+  std::vector<Claim> claims() const override { return {bus_claim()}; }
+  void construct(const std::string& name, SimContext& context, const SocketPlan&) override {
+    make(name, params().model, context);
+  }
+  void bind(Binder& binder) override {
+    connect_from_bus(binder, name(), model().socket(), bus_claim(), ranges());
+  }
+
+ private:
+  Claim bus_claim() const { return {params().bus, "target", "socket"}; }
+};
+
+// ---- walker
+
+struct WalkerWiring {
+  WalkerParams model;
+  std::string bus;
+};
+
+inline const ParamTable<WalkerWiring>& walker_wiring() {
+  static const ParamTable<WalkerWiring> table =
+      ParamTable<WalkerWiring>(walker_params().set().summary())
+          .include(&WalkerWiring::model, walker_params())
+          .ref("bus", &WalkerWiring::bus, "bus", Ref::kRequired, "Where its memory accesses go.");
+  return table;
+}
+
+class WalkerComponent : public ModelComponent<WalkerWiring, walker_wiring, PageTableWalker>,
+                        public WalkerPort {
+ public:
+  using ModelComponent::ModelComponent;
+  std::vector<Claim> claims() const override { return {bus_claim()}; }
+  void construct(const std::string& name, SimContext& context, const SocketPlan& plan) override {
+    make(name, params().model, context, plan.count(name, "requester"));
+  }
+  void bind(Binder& binder) override { connect_to_bus(binder, name(), model().memory_socket(), bus_claim()); }
+  TargetSocket<WalkProtocol>& requester(unsigned number) override { return model().requester(number); }
+  void add_checks(const std::string& name, RunChecks& checks) const override {
+    for (const auto& [figure, value] : model().must_be_zero()) checks.none(name + "." + figure, value);
+  }
+
+ private:
+  Claim bus_claim() const { return {params().bus, "initiator", "memory"}; }
+};
+
+// ---- page_request_queue
+
+struct PrqWiring {
+  PrqParams model;
+  std::string bus;
+};
+
+inline const ParamTable<PrqWiring>& prq_wiring() {
+  static const ParamTable<PrqWiring> table =
+      ParamTable<PrqWiring>(prq_params().set().summary())
+          .include(&PrqWiring::model, prq_params())
+          .ref("bus", &PrqWiring::bus, "bus", Ref::kRequired, "Where descriptors and interrupts go.");
+  return table;
+}
+
+class PrqComponent : public ModelComponent<PrqWiring, prq_wiring, PageRequestQueue>, public PageRequestPort {
+ public:
+  using ModelComponent::ModelComponent;
+  std::vector<Claim> claims() const override { return {bus_claim()}; }
+  void construct(const std::string& name, SimContext& context, const SocketPlan&) override {
+    make(name, params().model, context);
+  }
+  void bind(Binder& binder) override { connect_to_bus(binder, name(), model().memory(), bus_claim()); }
+  PageRequestQueue& queue() override { return model(); }
+
+ private:
+  Claim bus_claim() const { return {params().bus, "initiator", "memory"}; }
+};
+
+// ---- iommu
+
+struct IommuWiring {
+  IommuParams model;
+  std::string bus;
+  std::uint64_t registers;
+  std::string walker;
+  std::string page_request_queue;
+};
+
+inline const ParamTable<IommuWiring>& iommu_wiring() {
+  static const ParamTable<IommuWiring> table =
+      ParamTable<IommuWiring>(iommu_params().set().summary())
+          .include(&IommuWiring::model, iommu_params())
+          .ref("bus", &IommuWiring::bus, "bus", Ref::kRequired,
+               "Where its accesses go and its registers are reached from.")
+          .address("registers", &IommuWiring::registers, "0xfed90000",
+                   "Physical address of its register block, 4 KiB.", "VTD 11.2")
+          .ref("walker", &IommuWiring::walker, "walker", Ref::kRequired, "Who walks page tables for it.")
+          .ref("page_request_queue", &IommuWiring::page_request_queue, "page_request_queue", Ref::kOptional,
+               "Who takes page requests; needed with capabilities.page_requests.")
+          .check([](const IommuWiring& p, const Complain& bad) {
+            if (p.registers % kPageSize != 0) bad("registers", "is not a multiple of 4 KiB");
+            if (p.model.capabilities.page_requests && p.page_request_queue.empty()) {
+              bad("page_request_queue", "is not bound; name one, or set capabilities.page_requests to false");
+            }
+            if (!p.model.capabilities.page_requests && !p.page_request_queue.empty()) {
+              bad("page_request_queue", "has no use without capabilities.page_requests");
+            }
+          });
+  return table;
+}
+
+class IommuComponent : public ModelComponent<IommuWiring, iommu_wiring, Iommu>, public RootPort {
+ public:
+  using ModelComponent::ModelComponent;
+  std::vector<AddressRange> ranges() const override {
+    return {{params().bus, params().registers, kPageSize}};
+  }
+  std::vector<Claim> claims() const override {
+    return {data_claim(), structure_claim(), register_claim(), walk_claim()};
+  }
+  void construct(const std::string& name, SimContext& context, const SocketPlan& plan) override {
+    make(name, params().model, context, plan.count(name, "link"));
+  }
+  void bind(Binder& binder) override {
+    connect_to_bus(binder, name(), model().data_socket(), data_claim());
+    connect_to_bus(binder, name(), model().structure_socket(), structure_claim());
+    connect_from_bus(binder, name(), model().register_socket(), register_claim(), ranges());
+    auto& walker = binder.port<WalkerPort>(params().walker);
+    model().walk_socket().bind(walker.requester(binder.number(name(), walk_claim())));
+    if (params().model.capabilities.page_requests) {
+      PageRequestQueue& queue = binder.port<PageRequestPort>(params().page_request_queue).queue();
+      model().set_page_request_registers(queue);
+      binder.connect<PcieProtocol>(name() + ".pages", model().page_request_socket(), queue.requests());
+    }
+  }
+  Iommu& iommu() override { return model(); }
+  Addr registers() const override { return params().registers; }
+
+ private:
+  Claim data_claim() const { return {params().bus, "initiator", "data"}; }
+  Claim structure_claim() const { return {params().bus, "initiator", "structures"}; }
+  Claim register_claim() const { return {params().bus, "target", "registers"}; }
+  Claim walk_claim() const { return {params().walker, "requester", "walks"}; }
+};
+
+// ---- link
+
+struct LinkWiring {
+  LinkParams model;
+  std::string iommu;
+};
+
+inline const ParamTable<LinkWiring>& link_wiring() {
+  static const ParamTable<LinkWiring> table =
+      ParamTable<LinkWiring>(link_params().set().summary())
+          .include(&LinkWiring::model, link_params())
+          .ref("iommu", &LinkWiring::iommu, "root_port", Ref::kRequired, "The IOMMU at its root end.");
+  return table;
+}
+
+class LinkComponent : public ModelComponent<LinkWiring, link_wiring, PcieLink>, public DevicePort {
+ public:
+  using ModelComponent::ModelComponent;
+  std::vector<Claim> claims() const override { return {root_claim()}; }
+  void construct(const std::string& name, SimContext& context, const SocketPlan&) override {
+    make(name, params().model, context);
+  }
+  void bind(Binder& binder) override {
+    Iommu& iommu = binder.port<RootPort>(params().iommu).iommu();
+    const unsigned number = binder.number(name(), root_claim());
+    binder.connect<PcieProtocol>(name() + ".up", model().up_out(), iommu.requests(number));
+    binder.connect<PcieProtocol>(name() + ".down", iommu.messages(number), model().down_in());
+  }
+  void attach(Binder& binder, const std::string& device, InitiatorSocket<PcieProtocol>& requests,
+              TargetSocket<PcieProtocol>& messages) override {
+    binder.connect_ats(device, requests, model().up_in(), model().down_out(), messages);
+  }
+  void add_requester(Binder& binder, RequesterId requester) override {
+    binder.port<RootPort>(params().iommu).iommu().add_device(binder.number(name(), root_claim()), requester);
+  }
+  TargetSocket<>& mmio(Binder&) override { return model().mmio_in(); }
+  std::string iommu(Binder&) const override { return params().iommu; }
+
+ private:
+  Claim root_claim() const { return {params().iommu, "link", "root"}; }
+};
+
+// ---- atc
+
+struct AtcWiring {
+  AtcParams model;
+  std::string link;
+};
+
+inline const ParamTable<AtcWiring>& atc_wiring() {
+  static const ParamTable<AtcWiring> table =
+      ParamTable<AtcWiring>(atc_params().set().summary())
+          .include(&AtcWiring::model, atc_params())
+          .ref("link", &AtcWiring::link, "link", Ref::kRequired, "The link it stands before.");
+  return table;
+}
+
+class AtcComponent : public ModelComponent<AtcWiring, atc_wiring, Atc>, public DevicePort {
+ public:
+  using ModelComponent::ModelComponent;
+  void construct(const std::string& name, SimContext& context, const SocketPlan&) override {
+    make(name, params().model, context);
+  }
+  void bind(Binder& binder) override {
+    link(binder).attach(binder, name(), model().up_out(), model().down_in());
+  }
+  void attach(Binder& binder, const std::string& device, InitiatorSocket<PcieProtocol>& requests,
+              TargetSocket<PcieProtocol>& messages) override {
+    binder.connect<PcieProtocol>(device, requests, model().up_in());
+    binder.connect<PcieProtocol>(name() + ".device", model().down_out(), messages);
+  }
+  void add_requester(Binder& binder, RequesterId requester) override {
+    link(binder).add_requester(binder, requester);
+  }
+  TargetSocket<>& mmio(Binder& binder) override { return link(binder).mmio(binder); }
+  std::string iommu(Binder& binder) const override { return link(binder).iommu(binder); }
+
+ private:
+  DevicePort& link(Binder& binder) const { return binder.port<DevicePort>(params().link); }
+};
+
+}  // namespace svasim

@@ -1,0 +1,68 @@
+// The ports components offer each other, one class per kind of reference.
+#pragma once
+
+#include "models/host/host.h"
+#include "models/iommu/iommu.h"
+#include "models/memory/memory_bus.h"
+#include "models/prq/prq.h"
+#include "models/walker/walker_if.h"
+#include "tlm/pcie_protocol.h"
+#include "tlm/sockets.h"
+
+namespace svasim {
+
+class Binder;
+
+// Kind "bus": for initiators of physical addresses and for what answers them. Numbered sockets
+// "initiator" and "target".
+class BusPort {
+ public:
+  virtual ~BusPort() = default;
+  virtual MemoryBus& bus() = 0;
+};
+
+// Kinds "device_port" and "link": the device side of a link, or of an ATC before it.
+class DevicePort {
+ public:
+  virtual ~DevicePort() = default;
+  virtual void attach(Binder& binder, const std::string& device, InitiatorSocket<PcieProtocol>& requests,
+                      TargetSocket<PcieProtocol>& messages) = 0;
+  // Messages to this requester come this way.
+  virtual void add_requester(Binder& binder, RequesterId requester) = 0;
+  // Where the bus delivers accesses to the device's registers.
+  virtual TargetSocket<>& mmio(Binder& binder) = 0;
+  // Name of the IOMMU at the other end.
+  virtual std::string iommu(Binder& binder) const = 0;
+};
+
+// Kinds "root_port", where links end (numbered sockets "link"), and "iommu", for its driver.
+class RootPort {
+ public:
+  virtual ~RootPort() = default;
+  virtual Iommu& iommu() = 0;
+  virtual Addr registers() const = 0;
+};
+
+// Kind "walker". Numbered sockets "requester".
+class WalkerPort {
+ public:
+  virtual ~WalkerPort() = default;
+  virtual TargetSocket<WalkProtocol>& requester(unsigned number) = 0;
+};
+
+// Kind "dsa": for its driver.
+class DsaPort {
+ public:
+  virtual ~DsaPort() = default;
+  // iommus: those the driver runs, in its order.
+  virtual Platform::Dsa describe(Binder& binder, const std::vector<std::string>& iommus) const = 0;
+};
+
+// Kind "page_request_queue".
+class PageRequestPort {
+ public:
+  virtual ~PageRequestPort() = default;
+  virtual PageRequestQueue& queue() = 0;
+};
+
+}  // namespace svasim

@@ -1,0 +1,236 @@
+#include "sim/simulation.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <sstream>
+#include <systemc>
+
+#include "base/units.h"
+#include "tlm/time.h"
+
+namespace svasim {
+namespace {
+
+constexpr std::size_t kMostInFlightLines = 200;
+
+// The report handler is a plain function; there is one simulation per process.
+Simulation* the_simulation = nullptr;
+
+}  // namespace
+
+const char* RunEnd::name() const {
+  switch (reason) {
+    case Reason::kComplete:
+      return "complete";
+    case Reason::kMaxTime:
+      return "max_time";
+    case Reason::kStarved:
+      return "starved";
+    case Reason::kHang:
+      return "hang";
+    case Reason::kNotDrained:
+      return "not_drained";
+  }
+  return "?";
+}
+
+std::string RunEnd::sentence() const {
+  switch (reason) {
+    case Reason::kComplete:
+      return "complete";
+    case Reason::kMaxTime:
+      return "stopped at sim.max_time";
+    case Reason::kStarved:
+      return "nothing left to happen, but the workload is not done";
+    case Reason::kHang:
+      return "hang: no progress within sim.watchdog";
+    case Reason::kNotDrained:
+      return "the workload is done, but requests never end";
+  }
+  return "?";
+}
+
+Simulation::Simulation(SystemConfig config)
+    : config_(std::move(config)),
+      context_{config_.sim.seed, config_.sim.timing == "loose" ? Timing::kLoose : Timing::kApproximate, pool_,
+               stats_} {
+  SVASIM_CHECK(the_simulation == nullptr, "one simulation per process");
+  the_simulation = this;
+  sc_core::sc_set_time_resolution(1, sc_core::SC_PS);
+  sc_core::sc_report_handler::set_handler([](const sc_core::sc_report& report, const sc_core::sc_actions&) {
+    if (report.get_severity() == sc_core::SC_INFO) return;
+    const std::string text = fmt::format("{}: {}", report.get_msg_type(), report.get_msg());
+    if (report.get_severity() == sc_core::SC_WARNING) {
+      the_simulation->warnings_.push_back(text);
+      return;
+    }
+    // WHY: the kernel turns an exception of a process into a report while it is being handled; this
+    // is the last place that sees it as what it was.
+    if (!the_simulation->thrown_) the_simulation->thrown_ = std::current_exception();
+    throw sc_core::sc_report(report);
+  });
+
+  std::vector<ConfiguredPart*> order;
+  for (ConfiguredPart& part : config_.parts) {
+    order.push_back(&part);
+    components_[part.name] = part.component.get();
+  }
+  for (const auto& [name, component] : components_) {
+    for (const Claim& claim : component->claims()) plan_.add(name, claim);
+  }
+  if (config_.sim.construction == "reversed") std::reverse(order.begin(), order.end());
+  for (ConfiguredPart* part : order) part->component->construct(part->name, context_, plan_);
+  binder_ = std::make_unique<Binder>(components_, plan_, config_.sim.protocol_checks);
+  for (const auto& [name, component] : components_) component->bind(*binder_);
+  for (const auto& [name, component] : components_) component->start(*binder_);
+}
+
+Simulation::~Simulation() {
+  sc_core::sc_report_handler::set_handler(nullptr);
+  the_simulation = nullptr;
+}
+
+Progress Simulation::progress() const {
+  Progress sum;
+  for (const auto& [name, component] : components_) {
+    if (const auto progress = component->progress()) {
+      sum.done += progress->done;
+      sum.total += progress->total;
+    }
+  }
+  return sum;
+}
+
+bool Simulation::finished() const {
+  return std::all_of(components_.begin(), components_.end(), [](const auto& entry) {
+    const auto progress = entry.second->progress();
+    return !progress || progress->done >= progress->total;
+  });
+}
+
+std::uint64_t Simulation::in_flight() const {
+  std::uint64_t sum = 0;
+  for (const auto& [name, component] : components_) {
+    if (const Inspectable* inspectable = component->inspectable()) sum += inspectable->in_flight();
+  }
+  return sum;
+}
+
+bool Simulation::quiet() const { return pool_.live() == 0 && in_flight() == 0; }
+
+std::vector<std::string> Simulation::describe_in_flight() const {
+  std::ostringstream text;
+  for (const auto& [name, component] : components_) {
+    if (const Inspectable* inspectable = component->inspectable()) inspectable->dump_in_flight(text);
+  }
+  std::istringstream stream(text.str());
+  std::vector<std::string> lines;
+  std::uint64_t dropped = 0;
+  for (std::string line; std::getline(stream, line);) {
+    if (lines.size() < kMostInFlightLines) {
+      lines.push_back(line);
+    } else {
+      ++dropped;
+    }
+  }
+  if (dropped != 0) lines.push_back(fmt::format("and {} more", dropped));
+  return lines;
+}
+
+void Simulation::start_kernel(Ps duration) {
+  try {
+    sc_core::sc_start(to_sc(duration), sc_core::SC_EXIT_ON_STARVATION);
+  } catch (const sc_core::sc_report&) {
+    if (thrown_) std::rethrow_exception(thrown_);
+    throw;
+  }
+}
+
+// Whatever decides about the end is looked at only when nothing can happen any more or at multiples
+// of the watchdog period, so the end does not depend on how the host slices the run.
+RunEnd::Reason Simulation::run_to_end(ProgressBar* bar) {
+  const SimParams& sim = config_.sim;
+  Slicer slicer;
+  std::uint64_t watched_progress = 0;
+  bool draining = false;
+  bool warm = sim.warmup == 0;
+  Ps next_watch = sim.watchdog;
+  for (;;) {
+    const Ps now = now_ps();
+    const Ps stop = std::min({sim.max_time, next_watch, warm ? kNever : sim.warmup});
+    const Ps slice_end = std::min(stop, now + slicer.slice());
+    slicer.run([&] { start_kernel(slice_end - now); });
+    if (bar != nullptr) bar->update(now_ps(), progress());
+    if (!sc_core::sc_pending_activity()) {
+      if (!finished()) return RunEnd::Reason::kStarved;
+      return quiet() ? RunEnd::Reason::kComplete : RunEnd::Reason::kNotDrained;
+    }
+    if (slice_end < stop) continue;
+    if (stop == sim.warmup && !warm) {
+      stats_.snapshot(stop);
+      warm = true;
+    }
+    if (stop == sim.max_time) return RunEnd::Reason::kMaxTime;
+    if (stop == next_watch) {
+      next_watch += sim.watchdog;
+      if (finished()) {
+        if (quiet()) return RunEnd::Reason::kComplete;
+        if (draining) return RunEnd::Reason::kNotDrained;
+        draining = true;
+      } else {
+        const std::uint64_t done = progress().done;
+        if (done == watched_progress) return RunEnd::Reason::kHang;
+        watched_progress = done;
+      }
+    }
+  }
+}
+
+void Simulation::run(ProgressBar* bar) {
+  end_.reason = run_to_end(bar);
+  if (bar != nullptr) bar->finish();
+  end_.time = now_ps();
+  if (end_.reason == RunEnd::Reason::kComplete) {
+    end_.time = 0;
+    for (const auto& [name, component] : components_)
+      end_.time = std::max(end_.time, component->finished_at());
+  }
+  if (!end_.ok()) end_.in_flight = describe_in_flight();
+  judge();
+}
+
+void Simulation::judge() {
+  checks_.add("run.end", end_.ok(), end_.name(), "complete or max_time");
+  if (end_.reason == RunEnd::Reason::kComplete) {
+    checks_.none("run.in_flight", in_flight());
+    checks_.none("run.payloads_not_freed", pool_.live());
+  } else {
+    checks_.equal("run.payloads_live_or_freed", pool_.live() + pool_.freed(), pool_.allocated());
+  }
+  checks_.none("run.systemc_warnings", warnings_.size());
+  for (ProtocolChecker* checker : binder_->checkers()) {
+    if (end_.reason == RunEnd::Reason::kComplete) checker->finish();
+    checks_.none("protocol." + checker->violations().checker(), checker->violations().count());
+  }
+  for (const auto& [name, component] : components_) {
+    component->add_checks(name, checks_);
+    for (const std::string& note : component->notes()) notes_.push_back(name + ": " + note);
+  }
+
+  const nlohmann::json statistics = stats_.to_json(end_.time);
+  for (const StatCheckParams& wanted : config_.checks) {
+    const auto found = statistics.find(wanted.statistic);
+    const std::string name = "configured." + wanted.statistic + "." + wanted.field;
+    const std::string expected = fmt::format("{} to {}", wanted.at_least, wanted.at_most);
+    if (found == statistics.end() || !found->contains(wanted.field) || !(*found)[wanted.field].is_number()) {
+      checks_.add(name, false, nullptr, expected + ", but there is no such number");
+      continue;
+    }
+    const auto figure = (*found)[wanted.field].get<double>();
+    checks_.add(name, figure >= wanted.at_least && figure <= wanted.at_most, (*found)[wanted.field],
+                expected);
+  }
+}
+
+}  // namespace svasim

@@ -1,0 +1,7 @@
+#pragma once
+
+namespace svasim {
+
+extern const char* const kVersion;  // "0.1.0"
+
+}  // namespace svasim
