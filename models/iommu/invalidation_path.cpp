@@ -91,11 +91,11 @@ void Iommu::queue_data(std::uint32_t ok) {
 void Iommu::queue_execute() {
   InvalidationOperation operation;
   Ps cost = 0;
-  queue_busy_ = false;
+  // WHY busy meanwhile: a fence that is done at once must not start the next descriptor by itself.
   if (!decode_head(operation) || !execute(operation, cost)) {
+    queue_busy_ = false;
     return;
   }
-  queue_busy_ = true;
   schedule(now_ps() + std::max<Ps>(cost, 1), Work::kQueueStep, 0, queue_epoch_);
 }
 
