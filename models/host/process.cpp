@@ -62,7 +62,9 @@ void Process::set_up() {
   records_ = space_.map(slots_.size() * kRecordSpacing, Vma{});
   for (std::uint64_t offset = 0; offset < slots_.size() * kRecordSpacing; offset += kPageSize) {
     SVASIM_CHECK(is_handled(space_.fault(records_ + offset, true, true)), "no memory for completion records");
+    record_pages_.push_back(space_.translate(records_ + offset));
   }
+  polled_.resize(slots_.size() * kRecordSpacing);
   for (const BufferParams& params : params_.buffers) {
     buffers_.emplace_back();
     buffers_.back().params = params;
@@ -295,13 +297,14 @@ void Process::submit(std::uint32_t slot) {
 }
 
 void Process::poll() {
+  // All records at once: they lie behind each other.
+  for (std::size_t page = 0; page < record_pages_.size(); ++page) {
+    const std::size_t begin = page * kPageSize;
+    machine_.memory().read(record_pages_[page], polled_.data() + begin,
+                           std::min<std::size_t>(polled_.size() - begin, kPageSize));
+  }
   for (std::uint32_t slot = 0; slot < slots_.size(); ++slot) {
-    if (!slots_[slot].active) {
-      continue;
-    }
-    std::uint8_t status = 0;
-    space_.read(records_ + slot * kRecordSpacing, &status, sizeof status);
-    if (status != 0) {
+    if (slots_[slot].active && polled_[slot * kRecordSpacing] != 0) {
       complete(slot);
     }
   }
@@ -325,7 +328,7 @@ void Process::complete(std::uint32_t slot) {
   ++done_;
   stats_.operation_latency.record(machine_.now() - operation.submitted);
   DsaCompletionRecord record;
-  space_.read(records_ + slot * kRecordSpacing, &record, sizeof record);
+  std::memcpy(&record, polled_.data() + slot * kRecordSpacing, sizeof record);
   // What the device has to have written by now: all of it, or the part a failed operation reports.
   std::uint64_t first = 0;
   std::uint64_t length = operation.to.length;

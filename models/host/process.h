@@ -103,6 +103,7 @@ class Process {
 
   std::vector<Buffer> buffers_;
   Addr records_ = 0;
+  std::vector<Addr> record_pages_;  // physical; they stay as long as the process
   std::size_t step_ = 0;
   std::uint64_t started_ = 0;  // operations of the step submitted
   std::uint64_t ended_ = 0;
@@ -116,6 +117,7 @@ class Process {
   std::uint64_t done_ = 0;
   std::uint64_t total_ = 0;
   std::vector<unsigned char> scratch_;
+  std::vector<unsigned char> polled_;
 };
 
 }  // namespace svasim

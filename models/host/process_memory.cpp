@@ -107,14 +107,18 @@ void ProcessMemory::read(Addr address, void* data, std::size_t length) const {
   }
 }
 
+Addr ProcessMemory::translate(Addr address) const {
+  const auto leaf = table_.find(address);
+  SVASIM_CHECK(leaf.has_value(), "no page is at this address");
+  return leaf->page + (address & ((std::uint64_t{1} << leaf->shift) - 1));
+}
+
 void ProcessMemory::write(Addr address, const void* data, std::size_t length) {
   const auto* in = static_cast<const unsigned char*>(data);
   while (length != 0) {
     const std::size_t offset = address & (kPageSize - 1);
     const std::size_t part = std::min<std::size_t>(length, kPageSize - offset);
-    const auto leaf = table_.find(address);
-    SVASIM_CHECK(leaf.has_value(), "the CPU writes where no page is");
-    memory_.write(leaf->page + (address & ((std::uint64_t{1} << leaf->shift) - 1)), in, part);
+    memory_.write(translate(address), in, part);
     address += part;
     in += part;
     length -= part;

@@ -72,6 +72,8 @@ class ProcessMemory {
   void write(Addr address, const void* data, std::size_t length);
 
   const Vma* find_area(Addr address) const;
+  // Physical address of a byte whose page is there (InternalError otherwise).
+  Addr translate(Addr address) const;
   bool is_resident(Addr address) const { return table_.find(address).has_value(); }
   std::uint64_t resident_pages() const { return resident_; }
 
