@@ -93,7 +93,8 @@ bool PageTableBuilder::map(Addr iova, Addr pa, unsigned page_shift, const LeafRi
   Addr table = root_;
   for (unsigned level = levels_; level > target; --level) {
     const Addr where = slot(table, iova, level);
-    std::uint64_t found = read(where);
+    std::uint64_t found = 0;
+    if (!memory_.read64(where, found)) return false;
     if (!present(found)) {
       found = table_entry(new_table());
       write(where, found);
@@ -103,7 +104,8 @@ bool PageTableBuilder::map(Addr iova, Addr pa, unsigned page_shift, const LeafRi
     table = found & kAddressBits;
   }
   const Addr where = slot(table, iova, target);
-  const std::uint64_t found = read(where);
+  std::uint64_t found = 0;
+  if (!memory_.read64(where, found)) return false;
   if (present(found) && !is_leaf(found, target)) return false;
   write(where, leaf_entry(pa, target, rights));
   return true;

@@ -46,7 +46,8 @@ class PageTableBuilder {
   unsigned levels() const { return levels_; }
 
   // Maps one page of 2^page_shift bytes (12, 21, 30). Replaces a leaf of the same size. False, and
-  // nothing changed, when a table or a larger page is in the way. Tables above grant everything.
+  // nothing changed, when a table, a larger page or an entry that points nowhere is in the way. Tables above
+  // grant everything.
   bool map(Addr iova, Addr pa, unsigned page_shift, const LeafRights& rights = {});
 
   // Maps a range with the largest pages its alignment and `largest` allow.

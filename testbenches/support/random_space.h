@@ -54,7 +54,7 @@ class RandomSpace {
         default:
           page = {cluster + (rng_.below(4) << 21) + (rng_.below(16) << 12), 12};
       }
-      if (map(page)) pages_.push_back(page);
+      if (table_.leaf_level(page.iova) == 0 && map(page)) pages_.push_back(page);
     }
   }
 
@@ -64,40 +64,63 @@ class RandomSpace {
     return table_.map(page.iova, frame, page.shift, random_rights());
   }
 
-  // Flips a bit that is not a frame or table address bit, in an entry on the way to some page. High
-  // address bits count as damage: they are reserved, or lead out of the memory.
-  // Returns the page whose walk changes, and others of its table's range with it.
-  Page damage() {
+  // An entry that was changed: that of `level` for `iova`.
+  struct Touched {
+    Addr iova = 0;
+    unsigned level = 1;
+  };
+
+  // Flips a bit that is not a frame or table address bit, in an entry on the way to some page, or
+  // flips one back. High address bits count as damage: they are reserved, or lead out of the memory.
+  Touched damage() {
+    if (damaged_.size() > 4 && rng_.below(3) != 0) return heal();
     const Page page = random_page();
-    const unsigned leaf = page.shift == 12 ? 1 : page.shift == 21 ? 2 : 3;
+    const unsigned leaf = leaf_level_of(page);
     const unsigned level = leaf + static_cast<unsigned>(rng_.below(table_.levels() - leaf + 1));
-    static constexpr unsigned kBits[] = {0,  0,  1,  1,  2,  2,  5,  6,  7,  7,  8,  9, 10,
-                                         11, 12, 13, 44, 45, 46, 51, 52, 60, 61, 62, 63};
+    static constexpr unsigned kBits[] = {0,  0,  1,  1,  2,  2,  5,  6,  7,  7,  8,  9,  10,
+                                         11, 12, 13, 44, 44, 45, 46, 51, 52, 60, 61, 62, 63};
     unsigned bit = kBits[rng_.below(sizeof(kBits) / sizeof(kBits[0]))];
     // Bits 12 and 13 address in all but large leaves.
     if ((bit == 12 || bit == 13) && (level != leaf || leaf == 1)) bit = 7;
-    if (table_.entry(page.iova, level) != 0) {
-      table_.set_entry(page.iova, level, table_.entry(page.iova, level) ^ (std::uint64_t{1} << bit));
-    }
-    return page;
+    // A table must not turn into a page that device writes reach, nor such a page into a table.
+    const std::uint64_t entry = table_.entry(page.iova, level);
+    if (bit == 7 && (level == leaf ? level > 1 : (entry & mask_between(20, 13)) == 0)) bit = 6;
+    return flip({page.iova, level}, bit);
   }
 
-  // Takes R/W, U/S or R and W away from a table entry on the way to some page, or gives them back.
-  Page change_upper_rights() {
-    const Page page = random_page();
+  // For good: a table that is not in memory, and a reserved bit in a leaf, each on the way to some
+  // 4-KiB page.
+  void spoil() {
+    spoil(2, Addr{1} << 44);
+    spoil(1, Addr{1} << 51);
+  }
+
+  // Takes R/W, U/S or R and W away from a table entry on the way to some page, or flips some damage back.
+  Touched change_upper_rights() {
+    if (damaged_.size() > 4 && rng_.below(3) != 0) return heal();
     const unsigned level = 2 + static_cast<unsigned>(rng_.below(table_.levels() - 1));
-    const std::uint64_t entry = table_.entry(page.iova, level);
-    if (entry != 0) {
-      table_.set_entry(page.iova, level,
-                       entry ^ (std::uint64_t{1} << (stage_ == TableStage::kFirst ? 1 : 0) << rng_.below(2)));
+    return flip({random_page().iova, level},
+                (stage_ == TableStage::kFirst ? 1 : 0) + static_cast<unsigned>(rng_.below(2)));
+  }
+
+  // Unmaps some page, or maps it anew with another frame and other rights.
+  Touched change_leaf() {
+    const Page page = random_page();
+    if (rng_.below(3) == 0) {
+      table_.unmap(page.iova);
+    } else {
+      map(page);
     }
-    return page;
+    return {page.iova, leaf_level_of(page)};
   }
 
   Page random_page() { return pages_.empty() ? Page{pick(clusters_), 12} : pick(pages_); }
 
   Addr random_address() {
-    const Page page = random_page();
+    if (hot_.empty() || rng_.below(50) == 0) {
+      hot_ = {random_page(), random_page(), random_page(), random_page()};
+    }
+    const Page page = rng_.below(4) != 0 ? pick(hot_) : random_page();
     const Addr offset = rng_.next() & ((Addr{1} << page.shift) - 1);
     switch (rng_.below(10)) {
       case 0:
@@ -115,6 +138,33 @@ class RandomSpace {
   template <typename T>
   const T& pick(const std::vector<T>& list) {
     return list[rng_.below(list.size())];
+  }
+  static unsigned leaf_level_of(const Page& page) { return page.shift == 12 ? 1 : page.shift == 21 ? 2 : 3; }
+  void spoil(unsigned level, std::uint64_t bit) {
+    for (int i = 0; i < 100; ++i) {
+      const Page page = random_page();
+      if (page.shift != 12 || table_.leaf_level(page.iova) != 1) continue;
+      table_.set_entry(page.iova, level, table_.entry(page.iova, level) | bit);
+      return;
+    }
+  }
+  Touched flip(const Touched& touched, unsigned bit) {
+    const std::uint64_t entry = table_.entry(touched.iova, touched.level);
+    if (entry != 0) {
+      table_.set_entry(touched.iova, touched.level, entry ^ (std::uint64_t{1} << bit));
+      damaged_.push_back({touched, bit});
+    }
+    return touched;
+  }
+  Touched heal() {
+    const std::size_t number = rng_.below(damaged_.size());
+    const Damage found = damaged_[number];
+    damaged_.erase(damaged_.begin() + static_cast<std::ptrdiff_t>(number));
+    const std::uint64_t entry = table_.entry(found.where.iova, found.where.level);
+    if (entry != 0) {
+      table_.set_entry(found.where.iova, found.where.level, entry ^ (std::uint64_t{1} << found.bit));
+    }
+    return found.where;
   }
   LeafRights random_rights() {
     LeafRights rights;
@@ -134,6 +184,12 @@ class RandomSpace {
   RandomFrames frames_;
   std::vector<Addr> clusters_;
   std::vector<Page> pages_;
+  std::vector<Page> hot_;
+  struct Damage {
+    Touched where;
+    unsigned bit;
+  };
+  std::vector<Damage> damaged_;
 };
 
 }  // namespace svasim::test

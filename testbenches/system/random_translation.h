@@ -1,0 +1,339 @@
+// Random translations through the whole IOMMU against the reference: what the scalable and the
+// legacy run have in common.
+#pragma once
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "support/random_space.h"
+#include "support/reference_system.h"
+#include "support/remapped_system.h"
+#include "support/sparse_view.h"
+
+namespace svasim::test {
+
+// Remembers what is written through it, so that a change can be taken back and made again.
+class RecordingView : public SparseView {
+ public:
+  struct Write {
+    Addr address;
+    std::uint64_t before;
+    std::uint64_t after;
+  };
+  using SparseView::SparseView;
+  bool write64(Addr address, std::uint64_t value) override {
+    std::uint64_t before = 0;
+    if (!read64(address, before)) return false;
+    if (recording_ && before != value) writes_.push_back({address, before, value});
+    return SparseView::write64(address, value);
+  }
+  void record() {
+    recording_ = true;
+    writes_.clear();
+  }
+  std::vector<Write> take() {
+    recording_ = false;
+    return std::move(writes_);
+  }
+
+ private:
+  bool recording_ = false;
+  std::vector<Write> writes_;
+};
+
+// A change of tables or structures and the descriptors that make it hold.
+struct Change {
+  std::vector<RecordingView::Write> writes;
+  std::vector<InvalidationDescriptor> descriptors;
+};
+
+struct Asked {
+  ReferenceRequest request;
+  std::uint64_t data = 0;
+  std::size_t number = 0;                // at the device
+  std::vector<ReferenceResult> allowed;  // one of these is right
+};
+
+class RandomTranslation {
+ public:
+  static constexpr Addr kTables = 0x1000000;
+  static constexpr Addr kFrames = Addr{4} << 30;  // data pages: 4 to 12 GiB
+  static constexpr Addr kPassFrames = Addr{12} << 30;
+
+  RandomTranslation(const IommuParams& parameters, unsigned walker_slots, Timing timing, std::uint64_t seed)
+      : rng_(seed, "random translation"),
+        system_(parameters, walker_slots, timing),
+        view_(system_.memory()),
+        reference_(view_, registers_) {
+    registers_.cap = system_.read_register(vtd_reg::kCap);
+    registers_.ecap = system_.read_register(vtd_reg::kEcap);
+    registers_.host_address_width = parameters.capabilities.host_address_width;
+  }
+  virtual ~RandomTranslation() = default;
+
+  // `rounds` times: a still phase, then changes with requests under way.
+  void run(unsigned rounds, unsigned still, unsigned moving) {
+    for (unsigned round = 0; round < rounds && !testing::Test::HasFailure(); ++round) {
+      SCOPED_TRACE(testing::Message() << "round " << round);
+      still_phase(still);
+      moving_phase(moving);
+      grow();
+    }
+    const IommuStats& stats = system_.iommu().stats();
+    EXPECT_EQ(stats.stale_uses.value, 0u);
+    EXPECT_EQ(stats.faults_recorded.value + stats.faults_dropped.value, logged_);
+    EXPECT_GT(hits_, translations_ / 16) << "few hits prove little";
+    EXPECT_EQ(stats.walks_started.value, stats.walks_finished.value);
+    EXPECT_EQ(system_.iommu().in_flight(), 0u);
+    EXPECT_EQ(system_.pool().live(), 0u);
+  }
+
+  std::uint64_t translations() const { return translations_; }
+  const std::map<FaultReason, unsigned>& outcomes() const { return outcomes_; }
+  RemappedSystem& system() { return system_; }
+
+ protected:
+  virtual ReferenceRequest random_request() = 0;
+  virtual Change random_change() = 0;
+  virtual void grow() = 0;
+
+  RandomFrames frames() const { return {kFrames, 33}; }
+  std::uint64_t below(std::uint64_t n) { return rng_.below(n); }
+
+  RngStream rng_;
+  RemappedSystem system_;
+  RecordingView view_;
+  ReferenceRegisters registers_;
+  TablePages pages_{kTables, kTables + 0x10000000};
+  ReferenceTranslator reference_;
+
+ private:
+  static bool is_data(const ReferenceResult& result) {
+    return result.ok && !result.interrupt && result.address >= kFrames &&
+           result.address < memory_params().defaults().size;
+  }
+
+  // Nothing changes: every answer is the reference's, and data is where it belongs.
+  void still_phase(unsigned count) {
+    std::vector<Asked> asked(count);
+    std::map<Addr, std::set<std::uint64_t>> written;
+    for (Asked& a : asked) {
+      a.request = random_request();
+      a.allowed = {reference_.probe(a.request)};
+      if (a.request.kind == RequestKind::kTranslationRequest || !is_data(a.allowed[0])) continue;
+      const Addr address = a.allowed[0].address;
+      if (a.request.write) {
+        a.data = rng_.next();
+        written[address].insert(a.data);
+      } else {
+        // Reads and writes use different words, so the order of requests does not matter.
+        system_.memory().write64(address, address * 0x9E3779B97F4A7C15U);
+      }
+    }
+    if (system_.loose()) {
+      for (Asked& a : asked) send(a, 0);
+    } else {
+      for (Asked& a : asked) send(a, 1 + below(2'000'000));
+      finish();
+    }
+    for (const Asked& a : asked) check(a, true);
+    for (const auto& [address, values] : written) {
+      EXPECT_EQ(values.count(system_.memory().read64(address)), 1u) << std::hex << address;
+    }
+  }
+
+  // Up to three changes at once. Until the wait descriptor behind their invalidations has completed,
+  // an answer may mix old and new; a request sent after that sees the new state only.
+  void moving_phase(unsigned count) {
+    std::vector<Change> changes;
+    for (std::uint64_t n = 1 + below(3); n != 0; --n) {
+      view_.record();
+      Change change = random_change();
+      change.writes = view_.take();
+      changes.push_back(std::move(change));
+    }
+    std::vector<InvalidationDescriptor> descriptors;
+    for (const Change& change : changes) {
+      descriptors.insert(descriptors.end(), change.descriptors.begin(), change.descriptors.end());
+    }
+    std::string text;
+    for (const Change& change : changes) {
+      for (const auto& w : change.writes)
+        text += fmt::format(" [{:x}]: {:x} -> {:x}", w.address, w.before, w.after);
+      for (const auto& d : change.descriptors) text += fmt::format(" descriptor {:x} {:x}", d[0], d[1]);
+      text += ";";
+    }
+    SCOPED_TRACE(text);
+    std::vector<Asked> asked(count);
+    for (Asked& a : asked) a.request = random_request();
+    for (unsigned mask = 0; mask < 1U << changes.size(); ++mask) {
+      for (auto change = changes.rbegin(); change != changes.rend(); ++change) {
+        for (auto w = change->writes.rbegin(); w != change->writes.rend(); ++w)
+          view_.write64(w->address, w->before);
+      }
+      for (std::size_t i = 0; i < changes.size(); ++i) {
+        if ((mask >> i & 1) == 0) continue;
+        for (const auto& w : changes[i].writes) view_.write64(w.address, w.after);
+      }
+      // The last state is the new one, and stays.
+      for (Asked& a : asked) a.allowed.push_back(reference_.probe(a.request));
+    }
+    std::size_t next = 0;
+    const auto send_next = [&](bool after, Ps delay) {
+      Asked& a = asked[next++];
+      if (after) a.allowed = {a.allowed.back()};
+      send(a, delay);
+    };
+    if (system_.loose()) {
+      while (next < count / 2) send_next(false, 0);
+      system_.invalidate(descriptors);
+      ASSERT_TRUE(system_.invalidations_done());
+      while (next < count) send_next(true, 0);
+    } else {
+      system_.invalidate(descriptors);
+      // Half of them race with the invalidations; the others follow from the moment these are done.
+      for (int step = 0; next < count; ++step) {
+        ASSERT_LT(step, 100'000) << "the invalidations are not completed";
+        const bool done = system_.invalidations_done();
+        if (done || (next < count / 2 && below(3) == 0)) send_next(done, 1 + below(20'000));
+        system_.run(20'000);
+      }
+      finish();
+    }
+    for (const Asked& a : asked) check(a, false);
+  }
+
+  void send(Asked& a, Ps delay) {
+    const ReferenceRequest& r = a.request;
+    PcieExtension pcie;
+    pcie.kind = r.kind == RequestKind::kTranslationRequest ? TlpKind::kTranslationRequest
+                : r.write                                  ? TlpKind::kMemWrite
+                                                           : TlpKind::kMemRead;
+    pcie.at = r.kind == RequestKind::kTranslationRequest ? AddressType::kTranslationRequest
+              : r.kind == RequestKind::kTranslated       ? AddressType::kTranslated
+                                                         : AddressType::kUntranslated;
+    pcie.requester = r.requester;
+    pcie.has_pasid = r.has_pasid;
+    pcie.pasid = r.pasid;
+    pcie.privileged = r.privileged;
+    pcie.execute = r.execute;
+    pcie.no_write = r.no_write;
+    a.number = system_.device().send(pcie, r.address, r.write, a.data, delay, system_.loose());
+    ++translations_;
+  }
+
+  void finish() {
+    for (int i = 0; i < 1000 && system_.device().outstanding() != 0; ++i) system_.run(1'000'000);
+    ASSERT_EQ(system_.device().outstanding(), 0u);
+    // Structure fetches and walks behind answered requests.
+    for (int i = 0; i < 1000 && system_.iommu().in_flight() != 0; ++i) system_.run(1'000'000);
+  }
+
+  void check(const Asked& a, bool with_data) {
+    const RequestSource::Outcome& got = system_.device().outcome(a.number);
+    std::string why;
+    for (const ReferenceResult& expected : a.allowed) {
+      const std::string difference = compare(a.request, expected, got);
+      if (difference.empty()) {
+        ++outcomes_[expected.fault];
+        logged_ += expected.logged;
+        hits_ += got.translation.hit;
+        if (with_data && !a.request.write && a.request.kind != RequestKind::kTranslationRequest &&
+            is_data(expected)) {
+          EXPECT_EQ(got.data, expected.address * 0x9E3779B97F4A7C15U) << std::hex << expected.address;
+        }
+        return;
+      }
+      why += "\n  " + difference;
+    }
+    const ReferenceRequest& r = a.request;
+    static const char* const kKinds[] = {"untranslated", "translation request", "translated", "page request"};
+    ADD_FAILURE() << to_string(r.requester) << " pasid "
+                  << (r.has_pasid ? std::to_string(r.pasid.value()) : "-") << " "
+                  << kKinds[static_cast<unsigned>(r.kind)] << (r.read ? " R" : "") << (r.write ? " W" : "")
+                  << (r.no_write ? " NW" : "") << (r.privileged ? " PR" : "") << std::hex << " " << r.address
+                  << ":" << why << "\n  got " << fault_text(got.fault) << ", status "
+                  << static_cast<unsigned>(got.status) << ", address " << got.translation.address << std::dec
+                  << " shift " << unsigned{got.translation.page_shift} << (got.translation.read ? " R" : "")
+                  << (got.translation.write ? " W" : "") << (got.translation.hit ? " hit" : "");
+  }
+
+  static bool is_right(FaultReason reason) {
+    return reason == FaultReason::kNoRead || reason == FaultReason::kNoWrite ||
+           reason == FaultReason::kLegacyNoRead || reason == FaultReason::kLegacyNoWrite;
+  }
+
+  // What is different; empty when nothing is.
+  static std::string compare(const ReferenceRequest& r, const ReferenceResult& expected,
+                             const RequestSource::Outcome& got) {
+    const Translation& t = got.translation;
+    const bool asks = r.kind == RequestKind::kTranslationRequest;
+    if (!got.answered) return "no answer";
+    if (expected.interrupt) return got.status == CompletionStatus::kSuccess ? "" : "an interrupt";
+    if (!expected.ok) {
+      const CompletionStatus status =
+          expected.answer == FaultAnswer::kUnsupportedRequest ? CompletionStatus::kUnsupportedRequest
+          : expected.answer == FaultAnswer::kCompleterAbort   ? CompletionStatus::kCompleterAbort
+                                                              : CompletionStatus::kSuccess;
+      std::string what = std::string("fault: ") + fault_text(expected.fault);
+      if (got.status != status) return what + ", another status";
+      if (status == CompletionStatus::kSuccess && (t.read || t.write)) return what + ", no rights";
+      // Missing rights need not be a fault of a translation request; which right is not said.
+      const bool just_rights =
+          asks && status == CompletionStatus::kSuccess &&
+          (got.fault == FaultReason::kNone || (is_right(got.fault) && is_right(expected.fault)));
+      return got.fault == expected.fault || just_rights ? "" : what;
+    }
+    std::string what = "translated";
+    if (got.fault != FaultReason::kNone) return what;
+    if (got.status != CompletionStatus::kSuccess) {
+      // Memory does not reach that far.
+      const bool beyond = !asks && expected.address >= memory_params().defaults().size;
+      return beyond && got.status == CompletionStatus::kUnsupportedRequest ? "" : what + ", success";
+    }
+    if (t.read != expected.read || t.write != expected.write) {
+      return what + (expected.read ? " R" : "") + (expected.write ? " W" : "");
+    }
+    if (t.untranslated_only != expected.untranslated_only) return what + ", U";
+    if (expected.untranslated_only) return "";
+    if (t.page_shift != expected.page_shift) return what + ", shift " + std::to_string(expected.page_shift);
+    const Addr offset = r.address & ((Addr{1} << expected.page_shift) - 1);
+    if ((t.address | offset) != expected.address) return what + " to " + std::to_string(expected.address);
+    if (asks && t.privileged != expected.privileged) return what + ", Priv";
+    if (asks && t.non_snooped == expected.non_snooped_allowed) return what + ", N";
+    return "";
+  }
+
+  std::uint64_t translations_ = 0;
+  std::uint64_t logged_ = 0;
+  std::uint64_t hits_ = 0;
+  std::map<FaultReason, unsigned> outcomes_;
+};
+
+// Caches so small that they evict all the time, or the default ones.
+inline IommuParams random_iommu_params(bool small) {
+  IommuParams params = iommu_params().defaults();
+  params.capabilities.page_requests = false;  // no page request queue is bound
+  if (small) {
+    params.iotlb.entries = 16;
+    params.iotlb.ways = 2;
+    for (TlbParams* cache : {&params.context_cache, &params.pasid_cache, &params.first_stage_cache,
+                             &params.second_stage_cache}) {
+      cache->entries = 4;
+      cache->ways = 2;
+    }
+    params.request_slots = 12;
+    params.walks = 5;
+    params.structure_fetches = 2;
+    params.structure_read_bytes = 16;
+  }
+  return params;
+}
+
+}  // namespace svasim::test
