@@ -322,15 +322,15 @@ std::uint64_t Iommu::oldest_device_invalidation() const {
 }
 
 void Iommu::arm_timeout() {
-  Ps earliest = kNever;
+  timeout_due_ = kNever;
   for (const DeviceInvalidation& invalidation : device_invalidations_) {
     if (invalidation.busy) {
-      earliest = std::min(earliest, invalidation.sent + params_.invalidate_timeout);
+      timeout_due_ = std::min(timeout_due_, invalidation.sent + params_.invalidate_timeout);
     }
   }
   timeout_event_.cancel();
-  if (earliest != kNever) {
-    timeout_event_.notify(to_sc(earliest - now_ps()));
+  if (timeout_due_ != kNever) {
+    timeout_event_.notify(to_sc(timeout_due_ - now_ps()));
   }
 }
 

@@ -26,7 +26,7 @@ Iommu::Iommu(sc_core::sc_module_name name, const IommuParams& params, SimContext
       structures_("structures", *this),
       wake_("wake"),
       end_request_delay_(to_sc(1)),
-      pipeline_(params.lookup_latency() - params.lookup_interval),
+      lookup_latency_(params.lookup_latency()),
       requests_(params.request_slots),
       slots_(params.request_slots),
       loose_requests_(8),
@@ -93,7 +93,8 @@ tlm::tlm_sync_enum Iommu::nb_transport_fw(unsigned port, tlm::tlm_generic_payloa
   Transaction* transaction = Transaction::from(payload);
   SVASIM_CHECK(transaction != nullptr, "a PCIe request without its extension");
   const std::uint64_t key = (std::uint64_t{port} << 48U) | links_[port]->arrivals++;
-  wake_.arm(pipeline_.push(arrival, key, params_.lookup_interval, Arrival{transaction, port}));
+  arrivals_.push(arrival, key, Arrival{transaction, port});
+  wake_.arm(first_lookup_end());
   return tlm::TLM_ACCEPTED;
 }
 
@@ -155,23 +156,28 @@ void Iommu::run() {
   while (due_.due() <= now) {
     handle(due_.pop());
   }
-  check_timeouts(now);
-  pipeline_.run(now, [&](Arrival arrival, Ps wait) {
+  if (timeout_due_ <= now) {
+    check_timeouts(now);
+  }
+  while (first_lookup_end() <= now) {
+    const Ps arrived = arrivals_.due();
+    Arrival arrival = arrivals_.pop();
     Attribution& attribution = arrival.payload->pcie.attribution;
-    arrival.wait = wait;
-    if (wait != 0) {
-      attribution.charge(Stage::kIommuQueue, now - params_.lookup_latency());
+    if (arrived < next_lookup_) {
+      arrival.wait = next_lookup_ - arrived;
+      attribution.charge(Stage::kIommuQueue, next_lookup_);
     }
+    next_lookup_ = now - lookup_latency_ + params_.lookup_interval;
     attribution.charge(Stage::kIommuLookup, now);
     if (!backlog_.empty() || !begin(arrival, now)) {
       backlog_.push_back(arrival);
     }
-  });
+  }
   while (!backlog_.empty() && begin(backlog_.front(), now)) {
     backlog_.pop_front();
   }
   wake_.arm(due_.due());
-  wake_.arm(pipeline_.next());
+  wake_.arm(first_lookup_end());
   if (!backlog_.empty()) {
     wake_.arm(slots_.next());
   }
@@ -383,6 +389,7 @@ void Iommu::send_message(Transaction& message) {
 void Iommu::send_group_response(RequesterId requester, bool has_pasid, Pasid pasid, std::uint16_t prg_index,
                                 std::uint8_t code) {
   Transaction& message = new_message(TlpKind::kPrgResponse, requester, has_pasid, pasid);
+  message.pcie.attribution = context_.page_faults.take(requester, prg_index, now_ps());
   message.pcie.prg_index = prg_index;
   message.pcie.response_code = code;
   message.pcie.body = PrgResponseBody::PRGI::make(prg_index) | PrgResponseBody::CODE::make(code);
@@ -392,7 +399,7 @@ void Iommu::send_group_response(RequesterId requester, bool has_pasid, Pasid pas
 // --- Inspection --------------------------------------------------------------------------------------
 
 std::uint64_t Iommu::in_flight() const {
-  std::uint64_t count = pipeline_.size() + backlog_.size() + waits_.size() + messages_in_flight_ +
+  std::uint64_t count = arrivals_.size() + backlog_.size() + waits_.size() + messages_in_flight_ +
                         (accesses_.size() - free_accesses_.size());
   for (const Request& request : requests_) {
     count += request.state != RequestState::kFree;
@@ -426,7 +433,9 @@ void Iommu::dump_in_flight(std::ostream& out) const {
   for (const Arrival& arrival : backlog_) {
     line(*arrival.payload, "waits for a request slot");
   }
-  pipeline_.for_each([&](const Arrival& arrival, Ps) { line(*arrival.payload, "is being looked up"); });
+  for (std::size_t i = 0; i < arrivals_.size(); ++i) {
+    line(*arrivals_[i].value.payload, "is being looked up");
+  }
   for (std::size_t itag = 0; itag < device_invalidations_.size(); ++itag) {
     if (device_invalidations_[itag].busy) {
       out << fmt::format("{}: invalidate request to {}, ITag {}, waits for its completion\n", name(),

@@ -20,7 +20,6 @@
 #include "tlm/delay_queue.h"
 #include "tlm/inspect.h"
 #include "tlm/memory_port.h"
-#include "tlm/serial_channel.h"
 #include "tlm/sockets.h"
 #include "tlm/wake.h"
 
@@ -97,7 +96,7 @@ class Iommu : public sc_core::sc_module, public Inspectable, private FwReceiver,
   struct Arrival {
     Transaction* payload = nullptr;
     unsigned link = 0;
-    Ps wait = 0;  // for its turn in the look-up pipeline
+    Ps wait = 0;  // for its turn to be looked up
   };
 
   enum Port : unsigned { kRegisterPort = 0x10000, kWalkPort, kPageRequestPort, kMessagePort = 0x20000 };
@@ -195,6 +194,11 @@ class Iommu : public sc_core::sc_module, public Inspectable, private FwReceiver,
   unsigned transport_dbg(unsigned port, tlm::tlm_generic_payload& payload) override;
   void run();
   void handle(const Due& due);
+  // When the look-up of the first arrival ends. WHY it may be decided then: whatever arrived before
+  // it is in the queue by now.
+  Ps first_lookup_end() const {
+    return arrivals_.empty() ? kNever : std::max(arrivals_.due(), next_lookup_) + lookup_latency_;
+  }
   void schedule(Ps when, Work work, std::uint64_t key, std::uint32_t index,
                 tlm::tlm_generic_payload* payload = nullptr);
   // Carries out a register access; `time` (loose timing) grows by what its effects take.
@@ -304,8 +308,10 @@ class Iommu : public sc_core::sc_module, public Inspectable, private FwReceiver,
   StructurePort structures_;
   Wake wake_;
   const sc_core::sc_time end_request_delay_;
+  const Ps lookup_latency_;
 
-  SerialChannel<Arrival> pipeline_;
+  DelayQueue<Arrival> arrivals_;
+  Ps next_lookup_ = 0;  // earliest start of the next look-up
   DelayQueue<Due> due_;
   std::deque<Arrival> backlog_;  // looked up, waiting for a slot
 
@@ -343,6 +349,7 @@ class Iommu : public sc_core::sc_module, public Inspectable, private FwReceiver,
   std::uint32_t queue_epoch_ = 0;  // work of an earlier epoch is void
   std::vector<PendingWait> waits_;
   std::array<DeviceInvalidation, 32> device_invalidations_{};
+  Ps timeout_due_ = kNever;
   std::uint64_t device_invalidation_number_ = 0;
   sc_core::sc_event timeout_event_;
 };

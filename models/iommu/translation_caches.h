@@ -47,19 +47,26 @@ class RememberingCache {
     last_address_ = address;
     return last_;
   }
+  // Counts the hit of a look-up that is known to have the answer of the one before.
+  void repeat() { tlb_.stats().hits.add(); }
   void fill(std::uint64_t space, Addr address, const Data& data) {
     last_ = nullptr;
+    ++age_;
     tlb_.fill(space, address, kPageShift, data);
   }
   template <typename Match>
   void invalidate_if(Match match) {
     last_ = nullptr;
+    ++age_;
     tlb_.invalidate_if(match);
   }
   const Tlb<Data>& tlb() const { return tlb_; }
+  // Changes with the contents.
+  std::uint64_t age() const { return age_; }
 
  private:
   Tlb<Data> tlb_;
+  std::uint64_t age_ = 0;
   const Data* last_ = nullptr;
   std::uint64_t last_space_ = 0;
   Addr last_address_ = 0;
@@ -79,6 +86,20 @@ class TranslationCaches {
   }
   void fill_pasid(RequesterId requester, Pasid pasid, const AddressSpace& space) {
     pasid_.fill(requester.value(), key(pasid), space);
+  }
+
+  // Of context and PASID cache together.
+  std::uint64_t contexts_age() const { return context_.age() + pasid_.age(); }
+  // The look-ups of context and PASID cache once more, when they hold what they held at `age`.
+  bool repeat_context(std::uint64_t age, bool legacy) {
+    if (age != contexts_age()) {
+      return false;
+    }
+    context_.repeat();
+    if (!legacy) {
+      pasid_.repeat();
+    }
+    return true;
   }
 
   IotlbEntry* translation(SpaceTag tag, Addr iova) { return iotlb_.lookup(tag.bits(), iova); }

@@ -6,7 +6,10 @@ namespace svasim {
 
 using Next = Translator::Next;
 
-Next Translator::resolve(Request& request) {
+Next Translator::resolve_anew(Request& request) {
+  const std::uint64_t key = key_of(request);
+  repeated_key_ = kNoKey;
+  const bool from_caches = !request.has_context;
   const ContextEntry* context = &request.own_context;
   if (!request.has_context) {
     if (check_root(request); request.fault != FaultReason::kNone) {
@@ -51,6 +54,13 @@ Next Translator::resolve(Request& request) {
   }
   if (request.access.privileged && !space.supervisor) {
     return fail(request, FaultReason::kSupervisorDisabled);
+  }
+  if (from_caches) {
+    repeated_key_ = key;
+    repeated_age_ = caches_.contexts_age();
+    repeated_space_ = &space;
+    repeated_legacy_ = context->legacy;
+    repeated_privileged_ = request.access.privileged;
   }
   return Next::kDone;
 }

@@ -30,12 +30,25 @@ class Translator {
       : capabilities_(capabilities), stats_(stats), caches_(params, seed, name) {}
 
   // The latched root pointer.
-  void set_root(const RootPointer& root) { root_ = root; }
+  void set_root(const RootPointer& root) {
+    root_ = root;
+    repeated_key_ = kNoKey;
+  }
   const RootPointer& root() const { return root_; }
 
   // Finds the address space of the request, or the fault; SPEC: [VTD 3.4]. Translated requests end
   // here, and page requests after it.
-  Next resolve(Request& request);
+  Next resolve(Request& request) {
+    // WHY a short cut: successive requests mostly use one address space. What resolve() answered
+    // last it answers again as long as the caches hold what they held.
+    if (key_of(request) == repeated_key_ && caches_.repeat_context(repeated_age_, repeated_legacy_)) {
+      request.space = repeated_space_;
+      request.quiet = repeated_space_->quiet;
+      request.access.privileged = repeated_privileged_;
+      return Next::kDone;
+    }
+    return resolve_anew(request);
+  }
   // Finds the translation in the IOTLB.
   Next lookup(Request& request);
 
@@ -72,6 +85,17 @@ class Translator {
     request.fault = reason;
     return Next::kDone;
   }
+  // Everything of a request that resolve() looks at; kNoKey when it is under way already.
+  static constexpr std::uint64_t kNoKey = ~std::uint64_t{0};
+  static std::uint64_t key_of(const Request& r) {
+    if (r.has_context) {
+      return kNoKey - 1;
+    }
+    return r.requester.value() | (std::uint64_t{static_cast<std::uint8_t>(r.kind)} << 16) |
+           (std::uint64_t{r.has_pasid} << 18) | (std::uint64_t{r.access.privileged} << 19) |
+           (std::uint64_t{r.execute} << 20) | (std::uint64_t{r.pasid.value()} << 32);
+  }
+  Next resolve_anew(Request& request);
   Next check_root(Request& request);
   Next check_context(Request& request, const ContextEntry& context);
   Next use(Request& request, std::uint64_t& born);
@@ -82,6 +106,13 @@ class Translator {
   TranslationCaches caches_;
   StaleCheck stale_check_;
   RootPointer root_;
+
+  // The last answer of resolve() that came from the caches.
+  std::uint64_t repeated_key_ = kNoKey;
+  std::uint64_t repeated_age_ = 0;
+  const AddressSpace* repeated_space_ = nullptr;
+  bool repeated_legacy_ = false;
+  bool repeated_privileged_ = false;
 };
 
 }  // namespace svasim

@@ -44,20 +44,20 @@ class Tlb {
 
   // The entry that translates `address` in `space`, or nullptr. Counts a hit or a miss.
   Data* lookup(std::uint64_t space, Addr address) {
-    const std::size_t index = find(space, address);
-    if (index == kNone) {
+    const Place place = find(space, address);
+    if (place.index == kNone) {
       stats_.misses.add();
       return nullptr;
     }
     stats_.hits.add();
-    policy_->touch(static_cast<unsigned>(index / ways_), static_cast<unsigned>(index % ways_));
-    return &data_[index];
+    policy_->touch(place.set, static_cast<unsigned>(place.index - std::size_t{place.set} * ways_));
+    return &data_[place.index];
   }
 
   // As lookup, but changes no replacement state and counts nothing.
   const Data* peek(std::uint64_t space, Addr address) const {
-    const std::size_t index = find(space, address);
-    return index == kNone ? nullptr : &data_[index];
+    const Place place = find(space, address);
+    return place.index == kNone ? nullptr : &data_[place.index];
   }
 
   // Enters a translation of the page of size 2^shift that holds `address`; replaces an entry of
@@ -135,18 +135,23 @@ class Tlb {
     return static_cast<unsigned>(address >> shift) & (sets_ - 1);
   }
 
-  std::size_t find(std::uint64_t space, Addr address) const {
+  struct Place {
+    std::size_t index;  // kNone: not there
+    unsigned set;
+  };
+  Place find(std::uint64_t space, Addr address) const {
     for (std::uint64_t left = shifts_present_; left != 0; left &= left - 1) {
       const auto shift = static_cast<unsigned>(__builtin_ctzll(left));
       const std::uint64_t key = key_of(address, shift);
-      const std::size_t first = std::size_t{set_of(address, shift)} * ways_;
+      const unsigned set = set_of(address, shift);
+      const std::size_t first = std::size_t{set} * ways_;
       for (std::size_t i = first; i < first + ways_; ++i) {
         if (keys_[i] == key && spaces_[i] == space) {
-          return i;
+          return {i, set};
         }
       }
     }
-    return kNone;
+    return {kNone, 0};
   }
 
   void add_count(unsigned shift) {
