@@ -2,6 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
+
+#include "tlm/page_fault_log.h"
 
 namespace svasim {
 
@@ -16,6 +19,8 @@ struct SimContext {
   Timing timing = Timing::kApproximate;
   TransactionPool& pool;
   StatRegistry& stats;
+  std::string output{};  // folder for files that models write themselves; empty: the current one
+  PageFaultLog page_faults{};
 
   bool loose() const { return timing == Timing::kLoose; }
 };

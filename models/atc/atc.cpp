@@ -299,8 +299,10 @@ void Atc::page_response(const PcieExtension& response) {
     stats_.responses_failure.add();
     pages_.fail(end_wish);
   }
+  Attribution journey = response.attribution;
+  journey.charge(Stage::kResponse, std::max(now, journey.mark()));
   for (const std::uint32_t slot : resumed_) {
-    accesses_[slot].pcie->attribution.adopt_since_mark(response.attribution, now, Stage::kPageRequest);
+    accesses_[slot].pcie->attribution.adopt_since_mark(journey, now, Stage::kPageRequest);
     resume(slot, code);
   }
 }

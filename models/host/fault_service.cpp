@@ -8,11 +8,12 @@
 namespace svasim {
 
 FaultService::FaultService(Machine& machine, const FaultHandlerParams& params, RngStream rng,
-                           HostStats& stats, Find find, Respond respond)
+                           HostStats& stats, PageFaultLog& journeys, Find find, Respond respond)
     : machine_(machine),
       params_(params),
       rng_(rng),
       stats_(stats),
+      journeys_(journeys),
       find_(std::move(find)),
       respond_(std::move(respond)),
       handlers_(params.handlers) {}
@@ -62,8 +63,14 @@ void FaultService::dispatch() {
     handler.taken = machine_.now();
     handler.code = PageResponseCode::kSuccess;
     stats_.fault_queue.record(handler.taken - handler.group.queued);
+    log(handler, Stage::kHandlerQueue);
     serve(i);
   }
+}
+
+void FaultService::log(const Handler& handler, Stage stage) {
+  const PageRequest& last = handler.group.requests.back();
+  journeys_.charge(last.requester, last.prg_index, stage, machine_.now());
 }
 
 Ps FaultService::service_time() {
@@ -102,6 +109,7 @@ void FaultService::served(std::uint32_t index) {
 void FaultService::answer(std::uint32_t index) {
   Handler& handler = handlers_[index];
   stats_.fault_service.record(machine_.now() - handler.taken);
+  log(handler, Stage::kHandler);
   handler.answering = true;
   const auto done = [this, index] {
     Handler& mine = handlers_[index];

@@ -15,6 +15,7 @@
 #include "models/host/iommu_driver.h"
 #include "models/host/machine.h"
 #include "models/host/process_memory.h"
+#include "tlm/page_fault_log.h"
 
 namespace svasim {
 
@@ -27,8 +28,8 @@ class FaultService : public PageRequestSink {
   using Respond =
       std::function<void(unsigned iommu, const PageRequest& last, PageResponseCode code, Machine::Task done)>;
 
-  FaultService(Machine& machine, const FaultHandlerParams& params, RngStream rng, HostStats& stats, Find find,
-               Respond respond);
+  FaultService(Machine& machine, const FaultHandlerParams& params, RngStream rng, HostStats& stats,
+               PageFaultLog& journeys, Find find, Respond respond);
 
   void page_request(unsigned iommu, const PageRequest& request) override;
   void page_requests_lost(unsigned iommu) override;
@@ -59,12 +60,14 @@ class FaultService : public PageRequestSink {
   void serve(std::uint32_t index);
   void served(std::uint32_t index);
   void answer(std::uint32_t index);
+  void log(const Handler& handler, Stage stage);
   Ps service_time();
 
   Machine& machine_;
   FaultHandlerParams params_;
   RngStream rng_;
   HostStats& stats_;
+  PageFaultLog& journeys_;
   Find find_;
   Respond respond_;
   std::vector<Partial> partials_;

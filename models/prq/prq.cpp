@@ -192,6 +192,7 @@ void PageRequestQueue::retire() {
     } else {
       stats_.latency.record(now_ps() - slot.arrived);
       made_visible();
+      log_journey(pcie_of(*slot.request), now_ps());
       answer(*slot.request, true, 1);
     }
     slot.request = nullptr;
@@ -207,6 +208,12 @@ void PageRequestQueue::made_visible() {
   stats_.queued.add();
   stats_.depth.record(wrap(tail_ - head_) / kPageRequestDescriptorBytes);
   set_status(VtdPrs::PPR::kMask);
+}
+
+void PageRequestQueue::log_journey(const PcieExtension& pcie, Ps visible) {
+  Attribution journey = pcie.attribution;
+  journey.charge(Stage::kPageRequest, std::max(visible, journey.mark()));
+  context_.page_faults.queued(pcie.requester, decode_message(pcie).prg_index, journey);
 }
 
 void PageRequestQueue::answer(tlm::tlm_generic_payload& request, bool queued, Ps delay) {
@@ -239,6 +246,7 @@ void PageRequestQueue::b_transport(unsigned /*port*/, tlm::tlm_generic_payload& 
       allocated_ = wrap(allocated_ + kPageRequestDescriptorBytes);
       stats_.wait.record(0);
       stats_.latency.record(time);
+      log_journey(pcie, now_ps() + time);
       made_visible();
     } else {
       stats_.write_errors.add();

@@ -76,6 +76,7 @@ class PageRequestQueue : public sc_core::sc_module,
   // Whether a descriptor may be written; sets PRO when the queue is full.
   bool admit(const PcieExtension& pcie);
   void made_visible();
+  void log_journey(const PcieExtension& pcie, Ps visible);
   void set_status(std::uint32_t bit);
   void raise();
   void send_event(Ps time);
