@@ -38,7 +38,7 @@ LinuxReplay::LinuxReplay(sc_core::sc_module_name name, const LinuxReplayParams& 
 
   const std::string prefix = this->name();
   stats_.describe(context.stats, prefix);
-  report().describe(context.stats, prefix);
+  report().describe(context.stats, prefix + ".capture");
   const auto count = [&](const char* what, const Counter& counter, StatKind kind, const char* text) {
     context.stats.counter(prefix + "." + what, &counter, StatUnit::kCount, kind, text);
   };

@@ -72,6 +72,7 @@ ReplayPlan::ReplayPlan(const TraceDataset& dataset) : flags_(dataset.path()) {
         break;
     }
   }
+  records_ = reader.line();
   if (!found) throw InputError(reader.name(), 0, "has no record 'S boot' to start from");
   live_.clear();
   late_.clear();
@@ -98,6 +99,7 @@ void ReplayPlan::start(const TableImage& image) {
   domain_of_.clear();
   const ImageSource source(image);
   for (const TableBinding& b : list_bindings(image.rtaddr, source)) {
+    requesters_.insert(b.requester);
     if (b.for_plain) domain_of_[b.requester.value()] = b.domain.value();
     RangeMap<Mapping>& live = live_[b.domain.value()];
     if (live.size() != 0) continue;  // a domain already listed for another device
@@ -115,6 +117,7 @@ void ReplayPlan::map(const TraceRecord& record) {
 
 void ReplayPlan::access(const TraceRecord& record) {
   uses(record.address, record.length);
+  requesters_.insert(record.requester);
   domain_of_[record.requester.value()] = record.domain.value();
   auto* const range = live_[record.domain.value()].find(record.iova);
   if (range == nullptr || range->value.shown || range->value.record == kNoRecord) return;
@@ -127,6 +130,7 @@ void ReplayPlan::access(const TraceRecord& record) {
 
 // A denied access to a mapping no access has shown yet: the right is missing.
 void ReplayPlan::fault(const TraceRecord& record) {
+  requesters_.insert(record.requester);
   const auto domain = domain_of_.find(record.requester.value());
   if (domain == domain_of_.end() || !(denies_read(record.reason) || denies_write(record.reason))) return;
   auto* const range = live_[domain->second].find(record.iova);

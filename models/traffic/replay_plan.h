@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 
 #include "base/spool_file.h"
 #include "base/trace_dataset.h"
@@ -27,6 +28,8 @@ class ReplayPlan {
 
   // Tables, recorded accesses and status writes all lie below this physical address.
   Addr physical_end() const { return physical_end_; }
+  std::uint64_t records() const { return records_; }
+  const std::set<RequesterId>& requesters() const { return requesters_; }
 
  private:
   static constexpr std::uint64_t kNoRecord = ~std::uint64_t{0};
@@ -44,6 +47,8 @@ class ReplayPlan {
 
   SpoolFile flags_;
   Addr physical_end_ = 0;
+  std::uint64_t records_ = 0;
+  std::set<RequesterId> requesters_;
   std::uint64_t maps_ = 0;
   std::map<std::uint16_t, RangeMap<Mapping>> live_;  // by domain
   LateUnmaps late_;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -103,6 +104,10 @@ class ReplaySession {
   const ReplayReport& report() const { return report_; }
   const HostTables& tables() const { return tables_; }
   std::uint64_t line() const { return reader_.line(); }
+  // Records of the whole capture.
+  std::uint64_t records() const { return plan_.records(); }
+  // Everybody who makes a recorded access or is bound in the boot image, sorted.
+  const std::set<RequesterId>& requesters() const { return plan_.requesters(); }
   std::uint64_t time_us() const { return record_.time_us; }
 
  private:
