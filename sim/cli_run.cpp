@@ -88,7 +88,7 @@ int run_command(const std::vector<std::string>& args, Console& console) {
                                          : fs::path("out") / fs::path(file).stem());
 
   const auto start = std::chrono::steady_clock::now();
-  Simulation simulation(std::move(config));
+  Simulation simulation(std::move(config), folder.name());
   ProgressBar bar(console.err);
   simulation.run(console.progress && !quiet ? &bar : nullptr);
   const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;

@@ -6,7 +6,7 @@
 #include "models/link/link.h"
 #include "models/memory/memory.h"
 #include "models/prq/prq.h"
-#include "models/walker/walker.h"
+#include "models/rtl/make_walker.h"
 #include "sim/binder.h"
 #include "sim/ports.h"
 
@@ -109,26 +109,33 @@ inline const ParamTable<WalkerWiring>& walker_wiring() {
   static const ParamTable<WalkerWiring> table =
       ParamTable<WalkerWiring>(walker_params().set().summary())
           .include(&WalkerWiring::model, walker_params())
-          .ref("bus", &WalkerWiring::bus, "bus", Ref::kRequired, "Where its memory accesses go.");
+          .ref("bus", &WalkerWiring::bus, "bus", Ref::kRequired, "Where its memory accesses go.")
+          .check([](const WalkerWiring& p, const Complain& bad) {
+            if (!has_walker_kind(p.model.kind)) bad("kind", "this program was built without RTL");
+          });
   return table;
 }
 
-class WalkerComponent : public ModelComponent<WalkerWiring, walker_wiring, PageTableWalker>,
-                        public WalkerPort {
+class WalkerComponent : public ConfiguredComponent<WalkerWiring, walker_wiring>, public WalkerPort {
  public:
-  using ModelComponent::ModelComponent;
+  using ConfiguredComponent::ConfiguredComponent;
   std::vector<Claim> claims() const override { return {bus_claim()}; }
   void construct(const std::string& name, SimContext& context, const SocketPlan& plan) override {
-    make(name, params().model, context, plan.count(name, "requester"));
+    walker_ = make_walker(name, params().model, context, plan.count(name, "requester"));
   }
-  void bind(Binder& binder) override { connect_to_bus(binder, name(), model().memory_socket(), bus_claim()); }
-  TargetSocket<WalkProtocol>& requester(unsigned number) override { return model().requester(number); }
+  void bind(Binder& binder) override {
+    connect_to_bus(binder, walker_->name(), walker_->memory_socket(), bus_claim());
+  }
+  TargetSocket<WalkProtocol>& requester(unsigned number) override { return walker_->requester(number); }
+  const Inspectable* inspectable() const override { return walker_.get(); }
   void add_checks(const std::string& name, RunChecks& checks) const override {
-    for (const auto& [figure, value] : model().must_be_zero()) checks.none(name + "." + figure, value);
+    for (const auto& [figure, value] : walker_->must_be_zero()) checks.none(name + "." + figure, value);
   }
+  std::vector<std::string> notes() const override { return walker_->notes(); }
 
  private:
   Claim bus_claim() const { return {params().bus, "initiator", "memory"}; }
+  std::unique_ptr<Walker> walker_;
 };
 
 // ---- page_request_queue
@@ -165,7 +172,6 @@ class PrqComponent : public ModelComponent<PrqWiring, prq_wiring, PageRequestQue
 struct IommuWiring {
   IommuParams model;
   std::string bus;
-  std::uint64_t registers;
   std::string walker;
   std::string page_request_queue;
 };
@@ -176,13 +182,10 @@ inline const ParamTable<IommuWiring>& iommu_wiring() {
           .include(&IommuWiring::model, iommu_params())
           .ref("bus", &IommuWiring::bus, "bus", Ref::kRequired,
                "Where its accesses go and its registers are reached from.")
-          .address("registers", &IommuWiring::registers, "0xfed90000",
-                   "Physical address of its register block, 4 KiB.", "VTD 11.2")
           .ref("walker", &IommuWiring::walker, "walker", Ref::kRequired, "Who walks page tables for it.")
           .ref("page_request_queue", &IommuWiring::page_request_queue, "page_request_queue", Ref::kOptional,
                "Who takes page requests; needed with capabilities.page_requests.")
           .check([](const IommuWiring& p, const Complain& bad) {
-            if (p.registers % kPageSize != 0) bad("registers", "is not a multiple of 4 KiB");
             if (p.model.capabilities.page_requests && p.page_request_queue.empty()) {
               bad("page_request_queue", "is not bound; name one, or set capabilities.page_requests to false");
             }
@@ -197,7 +200,7 @@ class IommuComponent : public ModelComponent<IommuWiring, iommu_wiring, Iommu>, 
  public:
   using ModelComponent::ModelComponent;
   std::vector<AddressRange> ranges() const override {
-    return {{params().bus, params().registers, kPageSize}};
+    return {{params().bus, params().model.register_base, kPageSize}};
   }
   std::vector<Claim> claims() const override {
     return {data_claim(), structure_claim(), register_claim(), walk_claim()};
@@ -218,7 +221,7 @@ class IommuComponent : public ModelComponent<IommuWiring, iommu_wiring, Iommu>, 
     }
   }
   Iommu& iommu() override { return model(); }
-  Addr registers() const override { return params().registers; }
+  Addr registers() const override { return params().model.register_base; }
 
  private:
   Claim data_claim() const { return {params().bus, "initiator", "data"}; }

@@ -51,10 +51,10 @@ std::string RunEnd::sentence() const {
   return "?";
 }
 
-Simulation::Simulation(SystemConfig config)
+Simulation::Simulation(SystemConfig config, const std::string& output)
     : config_(std::move(config)),
       context_{config_.sim.seed, config_.sim.timing == "loose" ? Timing::kLoose : Timing::kApproximate, pool_,
-               stats_} {
+               stats_, output} {
   SVASIM_CHECK(the_simulation == nullptr, "one simulation per process");
   the_simulation = this;
   sc_core::sc_set_time_resolution(1, sc_core::SC_PS);

@@ -30,8 +30,8 @@ struct RunEnd {
 // At most one in a process: SystemC elaborates once.
 class Simulation {
  public:
-  // Constructs and binds all components.
-  explicit Simulation(SystemConfig config);
+  // Constructs and binds all components. output: folder for files they write themselves, as waves.
+  explicit Simulation(SystemConfig config, const std::string& output = {});
   ~Simulation();
   Simulation(const Simulation&) = delete;
   Simulation& operator=(const Simulation&) = delete;

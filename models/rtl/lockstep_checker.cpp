@@ -101,9 +101,9 @@ void LockstepChecker::walk_finished(unsigned slot, const WalkResult& result, Ps 
   if (difference.empty()) return;
   stats_.mismatches.add();
   if (described_.size() < kMaxDescribed) {
-    described_.push_back(fmt::format("{}: lockstep mismatch at {} ps: {}: {}", name_, record.started,
-                                     text(record.request), difference));
-    spdlog::error(described_.back());
+    described_.push_back(
+        fmt::format("lockstep mismatch at {} ps: {}: {}", record.started, text(record.request), difference));
+    spdlog::error("{}: {}", name_, described_.back());
   }
 }
 

@@ -21,6 +21,7 @@ class LockstepWalker : public PageTableWalker {
   std::vector<std::pair<const char*, std::uint64_t>> must_be_zero() const override {
     return {{"lockstep_mismatches", checker_.stats().mismatches.value}};
   }
+  std::vector<std::string> notes() const override { return checker_.mismatches(); }
 
  private:
   LockstepChecker checker_;

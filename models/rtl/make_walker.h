@@ -13,9 +13,9 @@ namespace svasim {
 // Whether this program can make walkers of that kind: rtl and lockstep need SVASIM_BUILD_RTL.
 bool has_walker_kind(const std::string& kind);
 
-// kind: tlm, rtl or lockstep. waves_file: where an RTL walker writes its waves if `params.waves`.
-// During elaboration only.
+// By params.kind: tlm, rtl or lockstep. With params.waves an RTL walker writes its waves to NAME.fst in
+// the context's output folder. During elaboration only.
 std::unique_ptr<Walker> make_walker(const std::string& name, const WalkerParams& params, SimContext& context,
-                                    unsigned requesters, const std::string& waves_file);
+                                    unsigned requesters = 1);
 
 }  // namespace svasim

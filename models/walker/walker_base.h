@@ -1,6 +1,7 @@
 // What every kind of walker looks like to the system it is built into.
 #pragma once
 
+#include <string>
 #include <systemc>
 #include <utility>
 #include <vector>
@@ -25,6 +26,8 @@ class Walker : public sc_core::sc_module, public Inspectable {
 
   // Figures that have to be zero at the end of a run, by name.
   virtual std::vector<std::pair<const char*, std::uint64_t>> must_be_zero() const { return {}; }
+  // What a reader of the results should know about them, one line each.
+  virtual std::vector<std::string> notes() const { return {}; }
 };
 
 }  // namespace svasim

@@ -45,7 +45,7 @@ class WalkerContract : public ::testing::TestWithParam<Subject> {
     WalkerParams params = walker_params().defaults();
     params.kind = GetParam().kind;
     params.slots = 4;
-    walker = make_walker("walker", params, context, 2, "");
+    walker = make_walker("walker", params, context, 2);
     walker->memory_socket().bind(memory.socket());
     requester0.socket().bind(walker->requester(0));
     requester1.socket().bind(walker->requester(1));

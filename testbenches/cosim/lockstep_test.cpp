@@ -125,7 +125,7 @@ TEST(Lockstep, EveryDifferenceIsNoticed) {
   ASSERT_EQ(checker.mismatches().size(), lies.size());
   EXPECT_EQ(
       checker.mismatches()[0],
-      "walker: lockstep mismatch at 10000 ps: walk 0 of 0xa06000 (read) from level 2 table 0x1000: "
+      "lockstep mismatch at 10000 ps: walk 0 of 0xa06000 (read) from level 2 table 0x1000: "
       "model: fault 0x85 level 0 page 0x9000 shift 12 rights RWU dirty false reads 2 updates 2 steps 1; "
       "rtl: fault 0x0 level 0 page 0x9000 shift 12 rights RWU dirty false reads 2 updates 2 steps 1");
 }
