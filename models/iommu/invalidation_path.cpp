@@ -214,10 +214,10 @@ void Iommu::invalidate_translations(const InvalidationScope& scope) {
   // A walk under way may have read the old entry. Who waits for it came before the invalidation and
   // is drained; who comes later must not join it. WHY 1 GiB: the page it finds may be that large.
   constexpr unsigned kLargestPage = 30;
-  for (const auto& walk : walks_) {
-    if (walk->busy &&
-        scope.covers(walk->space.tag, walk->page >> kLargestPage << kLargestPage, kLargestPage)) {
-      walk->no_merge = true;
+  for (std::size_t i = 0; i < walks_.size(); ++i) {
+    const Walk& walk = *walks_[i];
+    if (walk.busy && scope.covers(walk.space.tag, walk.page >> kLargestPage << kLargestPage, kLargestPage)) {
+      walk_keys_[i] = WalkKey();
     }
   }
 }
@@ -227,8 +227,9 @@ void Iommu::outdate_contexts() {
   for (Fetch& fetch : fetches_) {
     fetch.outdated = true;
   }
-  for (const auto& walk : walks_) {
-    walk->no_fill = walk->no_merge = true;
+  for (std::size_t i = 0; i < walks_.size(); ++i) {
+    walks_[i]->no_fill = true;
+    walk_keys_[i] = WalkKey();
   }
   for (std::uint32_t index = oldest_; index != kNoRequest; index = requests_[index].younger) {
     requests_[index].no_fill = true;

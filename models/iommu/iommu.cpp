@@ -32,6 +32,7 @@ Iommu::Iommu(sc_core::sc_module_name name, const IommuParams& params, SimContext
       loose_requests_(8),
       device_index_(1U << 16U, 0),
       devices_(1),
+      walk_keys_(params.walks),
       fetches_(params.structure_fetches) {
   for (unsigned i = 0; i < links; ++i) {
     links_.push_back(std::make_unique<Link>(*this, i));
@@ -43,6 +44,7 @@ Iommu::Iommu(sc_core::sc_module_name name, const IommuParams& params, SimContext
   for (unsigned i = 0; i < params.walks; ++i) {
     walks_.push_back(std::make_unique<Walk>());
     walks_.back()->payload.walk.slot = i;
+    free_walks_.push_back(params.walks - 1 - i);
   }
   SC_HAS_PROCESS(Iommu);
   SC_METHOD(run);
@@ -186,7 +188,7 @@ void Iommu::run() {
 void Iommu::handle(const Due& due) {
   switch (due.work) {
     case Work::kWalkDone:
-      return walk_done(*walks_[due.index]);
+      return walk_done(due.index);
     case Work::kStructureData:
       return structure_data(fetches_[due.index]);
     case Work::kPageRequestDone: {

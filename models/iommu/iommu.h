@@ -124,9 +124,14 @@ class Iommu : public sc_core::sc_module, public Inspectable, private FwReceiver,
     std::uint64_t born = 0;
     Addr page = 0;
     bool busy = false;
-    bool no_fill = false;   // the context it was started for is outdated
-    bool no_merge = false;  // an invalidation overtook it: later requests need a new walk
-    WaitList waiters;       // the first one is who it was started for
+    bool no_fill = false;  // the context it was started for is outdated
+    WaitList waiters;      // the first one is who it was started for
+  };
+  // What a request must match to join a walk, side by side to be searched quickly.
+  struct WalkKey {
+    static constexpr Addr kNoPage = ~Addr{0};
+    Addr page = kNoPage;  // kNoPage: nobody may join, as it is unused or an invalidation overtook it
+    std::uint64_t tag = 0;
   };
   struct Fetch {
     StructureFetch machine;
@@ -253,8 +258,9 @@ class Iommu : public sc_core::sc_module, public Inspectable, private FwReceiver,
   void structure_data(Fetch& fetch);
   void start_walk(std::uint32_t index);
   void find_walk(std::uint32_t index);
-  void launch_walk(Walk& walk, std::uint32_t index);
-  void walk_done(Walk& walk);
+  void launch_walk(std::uint32_t number, std::uint32_t index);
+  void walk_done(std::uint32_t number);
+  static WalkKey walk_key(const Request& request);
   void append(WaitList& list, std::uint32_t index);
   std::uint32_t pop(WaitList& list);
   std::uint64_t oldest_request() const {
@@ -328,7 +334,8 @@ class Iommu : public sc_core::sc_module, public Inspectable, private FwReceiver,
   std::vector<Device> devices_;              // [0] unused
 
   std::vector<std::unique_ptr<Walk>> walks_;
-  std::size_t walks_busy_ = 0;
+  std::vector<WalkKey> walk_keys_;
+  std::vector<std::uint32_t> free_walks_;
   WaitList walk_queue_;
   std::uint64_t walk_number_ = 0;
   std::vector<Fetch> fetches_;

@@ -318,40 +318,42 @@ void Iommu::start_walk(std::uint32_t index) {
   find_walk(index);
 }
 
+// WHY the kind is in the key: a walk for a translation request reports rights, one for an access
+// faults on them.
+Iommu::WalkKey Iommu::walk_key(const Request& r) {
+  const bool is_request = r.kind == RequestKind::kTranslationRequest;
+  return {(r.iova & ~(kPageSize - 1)) | Addr{is_request}, r.space->tag.bits()};
+}
+
 // Joins the walk of the page, starts one, or waits until one is free.
 void Iommu::find_walk(std::uint32_t index) {
   Request& r = requests_[index];
-  const Addr page = r.iova & ~(kPageSize - 1);
-  const bool is_request = r.kind == RequestKind::kTranslationRequest;
-  Walk* unused = nullptr;
-  for (const auto& candidate : walks_) {
-    Walk& walk = *candidate;
-    if (!walk.busy) {
-      unused = unused == nullptr ? &walk : unused;
-    } else if (walk.page == page && walk.space.tag.bits() == r.space->tag.bits() && !walk.no_merge &&
-               !r.no_fill && walk.payload.walk.request.need_access != is_request) {
-      // WHY only of one kind: a walk for a translation request reports rights, one for an access
-      // faults on them.
+  const WalkKey key = walk_key(r);
+  for (std::size_t i = 0; i < walk_keys_.size(); ++i) {
+    if (walk_keys_[i].page == key.page && walk_keys_[i].tag == key.tag && !r.no_fill) {
       stats_.merged_walks.add();
       r.state = RequestState::kWalk;
-      append(walk.waiters, index);
+      append(walks_[i]->waiters, index);
       return;
     }
   }
-  if (unused == nullptr) {
+  if (free_walks_.empty()) {
     r.state = RequestState::kWalkQueue;
     append(walk_queue_, index);
     return;
   }
-  launch_walk(*unused, index);
+  const std::uint32_t number = free_walks_.back();
+  free_walks_.pop_back();
+  launch_walk(number, index);
 }
 
-void Iommu::launch_walk(Walk& walk, std::uint32_t index) {
+void Iommu::launch_walk(std::uint32_t number, std::uint32_t index) {
   Request& r = requests_[index];
+  Walk& walk = *walks_[number];
   r.state = RequestState::kWalk;
+  walk_keys_[number] = r.no_fill ? WalkKey() : walk_key(r);
   walk.busy = true;
-  ++walks_busy_;
-  walk.no_fill = walk.no_merge = r.no_fill;
+  walk.no_fill = r.no_fill;
   walk.space = *r.space;
   walk.page = r.iova & ~(kPageSize - 1);
   walk.born = translator_.stale_check().count();
@@ -369,18 +371,16 @@ void Iommu::launch_walk(Walk& walk, std::uint32_t index) {
   walk_socket_->nb_transport_fw(walk.payload, phase, delay);
 }
 
-void Iommu::walk_done(Walk& walk) {
+void Iommu::walk_done(std::uint32_t number) {
   const Ps now = now_ps();
-  // WHY copies: a waiter may need another walk and get this one.
-  const WalkExtension done = walk.payload.walk;
-  const std::uint64_t born = walk.born;
-  WaitList waiters = walk.waiters;
+  Walk& walk = *walks_[number];
+  const WalkExtension& done = walk.payload.walk;
   stats_.walks_finished.add();
-  if (walk.no_fill || !translator_.learn(walk.space, done.request, done.result, born)) {
+  if (walk.no_fill || !translator_.learn(walk.space, done.request, done.result, walk.born)) {
     stats_.stale_walks.add();
   }
-  walk.busy = false;
-  --walks_busy_;
+  walk_keys_[number] = WalkKey();
+  WaitList waiters = walk.waiters;
   const std::uint32_t owner = waiters.first;
   while (!waiters.empty()) {
     const std::uint32_t index = pop(waiters);
@@ -392,10 +392,12 @@ void Iommu::walk_done(Walk& walk) {
     } else {
       attribution.charge(Stage::kWalkWait, now);
     }
-    const Translator::Next next = translator_.take(r, done.request, done.result, born);
+    const Translator::Next next = translator_.take(r, done.request, done.result, walk.born);
     act(index, next == Translator::Next::kWalk ? Action::kWalk : conclude(r));
   }
-  while (!walk_queue_.empty() && walks_busy_ < walks_.size()) {
+  walk.busy = false;
+  free_walks_.push_back(number);
+  while (!walk_queue_.empty() && !free_walks_.empty()) {
     const std::uint32_t index = pop(walk_queue_);
     Request& r = requests_[index];
     r.payload->pcie.attribution.charge(Stage::kWalkWait, now);
