@@ -48,7 +48,10 @@ void InvalidationQueue::submit(const std::vector<InvalidationDescriptor>& descri
   if (fence) {
     submission.descriptors.push_back(make_wait_fence());
   }
-  submission.descriptors.insert(submission.descriptors.end(), descriptors.begin(), descriptors.end());
+  // WHY not insert(): g++ 12 warns falsely about it when optimising.
+  for (const InvalidationDescriptor& descriptor : descriptors) {
+    submission.descriptors.push_back(descriptor);
+  }
   SVASIM_CHECK(submission.descriptors.size() + 2 < entries_,
                "a submission longer than the invalidation queue");
   submission.done = std::move(done);
