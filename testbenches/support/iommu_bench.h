@@ -4,6 +4,7 @@
 
 #include <cstring>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <systemc>
 #include <vector>
@@ -231,26 +232,42 @@ class MsiTarget : public sc_core::sc_module, private FwReceiver {
   }
 };
 
-// Accesses registers in no time.
+// Accesses registers in no time, or timed.
 class RegisterDriver : public sc_core::sc_module, private BwReceiver {
  public:
   explicit RegisterDriver(sc_core::sc_module_name name)
       : sc_core::sc_module(name), socket("socket", *this, 0) {}
   InitiatorSocket<> socket;
+  Ps answered_at = 0;
+
+  // The payload is released when it is answered.
+  void send(Transaction& payload, Ps delay) {
+    tlm::tlm_phase phase = tlm::BEGIN_REQ;
+    sc_core::sc_time time = to_sc(delay);
+    socket->nb_transport_fw(payload, phase, time);
+  }
 
  private:
-  tlm::tlm_sync_enum nb_transport_bw(unsigned, tlm::tlm_generic_payload&, tlm::tlm_phase&,
-                                     sc_core::sc_time&) override {
+  tlm::tlm_sync_enum nb_transport_bw(unsigned, tlm::tlm_generic_payload& payload, tlm::tlm_phase& phase,
+                                     sc_core::sc_time& delay) override {
+    if (phase == tlm::BEGIN_RESP) {
+      answered_at = now_ps() + delay.value();
+      payload.release();
+    }
     return tlm::TLM_COMPLETED;
   }
 };
 
 struct IommuBenchOptions {
+  std::string prefix;  // of module names, for several systems in one simulation
+  bool start = true;   // false: another one is still to be built
   bool loose = false;
   bool scalable = true;
   unsigned links = 1;
   unsigned walker_slots = 8;
   IommuParams iommu = iommu_params().defaults();
+  // Binds something else than scripted devices to the links.
+  std::function<void(struct IommuBench&)> attach;
 };
 
 struct IommuBench {
@@ -281,22 +298,23 @@ struct IommuBench {
     memory_parameters.latency = 50 * kNs;
     memory_parameters.channels = 64;
     memory_parameters.interleave = 4096;
-    memory = std::make_unique<Memory>("memory", memory_parameters, context);
+    const auto name = [&](const std::string& what) { return options.prefix + what; };
+    memory = std::make_unique<Memory>(name("memory").c_str(), memory_parameters, context);
     MemoryBusParams bus_parameters = memory_bus_params().defaults();
     bus_parameters.latency = kNs;
-    bus = std::make_unique<MemoryBus>("bus", bus_parameters, context, 5, 3);
+    bus = std::make_unique<MemoryBus>(name("bus").c_str(), bus_parameters, context, 5, 3);
     WalkerParams walker_parameters = walker_params().defaults();
     walker_parameters.slots = options.walker_slots;
-    walker = std::make_unique<PageTableWalker>("walker", walker_parameters, context);
-    iommu = std::make_unique<Iommu>("iommu", params, context, options.links);
-    prq = std::make_unique<PageRequestQueue>("prq", prq_params().defaults(), context);
-    msi = std::make_unique<MsiTarget>("msi");
+    walker = std::make_unique<PageTableWalker>(name("walker").c_str(), walker_parameters, context);
+    iommu = std::make_unique<Iommu>(name("iommu").c_str(), params, context, options.links);
+    prq = std::make_unique<PageRequestQueue>(name("prq").c_str(), prq_params().defaults(), context);
+    msi = std::make_unique<MsiTarget>(name("msi").c_str());
 
     iommu->data_socket().bind(bus->initiator(0));
     iommu->structure_socket().bind(bus->initiator(1));
     walker->memory_socket().bind(bus->initiator(2));
     prq->memory().bind(bus->initiator(3));
-    host = std::make_unique<RegisterDriver>("host");
+    host = std::make_unique<RegisterDriver>(name("host").c_str());
     host->socket.bind(bus->initiator(4));
     bus->map(0, "memory", 0, memory_parameters.size);
     bus->map(1, "interrupts", kInterruptRangeFirst, 0x100000);
@@ -307,10 +325,13 @@ struct IommuBench {
     iommu->walk_socket().bind(walker->requester(0));
     iommu->page_request_socket().bind(prq->requests());
     iommu->set_page_request_registers(*prq);
-    for (unsigned i = 0; i < options.links; ++i) {
+    if (options.attach) {
+      options.attach(*this);
+    }
+    for (unsigned i = 0; i < options.links && !options.attach; ++i) {
       const std::string number = std::to_string(i);
-      devices.push_back(std::make_unique<IommuDevice>(("device" + number).c_str(), pool, loose));
-      checkers.push_back(std::make_unique<AtChecker<PcieProtocol>>(("checker" + number).c_str()));
+      devices.push_back(std::make_unique<IommuDevice>(name("device" + number).c_str(), pool, loose));
+      checkers.push_back(std::make_unique<AtChecker<PcieProtocol>>(name("checker" + number).c_str()));
       devices[i]->requests.bind(checkers[i]->target);
       checkers[i]->initiator.bind(iommu->requests(i));
       iommu->messages(i).bind(devices[i]->messages);
@@ -336,7 +357,9 @@ struct IommuBench {
     } else {
       tables->set_legacy_context(kDevice, TranslationType::kWithAts, second->root(), 4, kSecondDomain);
     }
-    sc_core::sc_start(sc_core::SC_ZERO_TIME);
+    if (options.start) {
+      sc_core::sc_start(sc_core::SC_ZERO_TIME);
+    }
   }
 
   // --- time
