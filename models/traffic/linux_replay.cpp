@@ -151,20 +151,18 @@ void LinuxReplay::send_request(std::uint32_t index) {
   transaction.pcie.requester = access.requester;
   transaction.pcie.has_pasid = access.has_pasid;
   transaction.pcie.pasid = access.pasid;
-  transaction.source.key = index;
-  send_up(transaction, params_.gap);
+  send_up(transaction, params_.gap, index);
 }
 
-void LinuxReplay::send_up(Transaction& transaction, Ps delay) {
-  transaction.pcie.id = ++next_id_;
+void LinuxReplay::send_up(Transaction& transaction, Ps delay, std::uint32_t slot) {
+  transaction.pcie.id = (++next_id_ << kSlotBits) | slot;
   sc_core::sc_time time = to_sc(delay);
   if (context_.loose()) {
     req_->b_transport(transaction, time);
     if (is_message(transaction)) {
       transaction.release();
     } else {
-      schedule(time.value(), Work::kAccessDone, static_cast<std::uint32_t>(transaction.source.key),
-               &transaction);
+      schedule(time.value(), Work::kAccessDone, slot, &transaction);
     }
     return;
   }
@@ -179,8 +177,8 @@ tlm::tlm_sync_enum LinuxReplay::nb_transport_bw(unsigned /*port*/, tlm::tlm_gene
   if (is_message(transaction)) {
     transaction.release();
   } else {
-    schedule(std::max<Ps>(delay.value(), 1), Work::kAccessDone,
-             static_cast<std::uint32_t>(transaction.source.key), &payload);
+    const auto slot = static_cast<std::uint32_t>(transaction.pcie.id & ((1U << kSlotBits) - 1));
+    schedule(std::max<Ps>(delay.value(), 1), Work::kAccessDone, slot, &payload);
   }
   return tlm::TLM_COMPLETED;
 }

@@ -140,7 +140,7 @@ class LinuxReplay : public sc_core::sc_module,
   void request_done(std::uint32_t slot, Transaction& transaction);
   void take_message(tlm::tlm_generic_payload* payload, const PcieExtension& pcie, Ps delay);
   void answer_message(Message& message);
-  void send_up(Transaction& transaction, Ps delay);
+  void send_up(Transaction& transaction, Ps delay, std::uint32_t slot = 0);
 
   // Host: linux_replay_host.cpp.
   void boot();
@@ -178,6 +178,8 @@ class LinuxReplay : public sc_core::sc_module,
   std::vector<std::uint32_t> free_slots_;
   std::vector<Message> messages_;
   std::vector<Fault> faults_;
+  // A request's id: its number, then its slot.
+  static constexpr unsigned kSlotBits = 16;
   std::uint64_t next_id_ = 0;
   bool alone_ = false;  // an access that no other may overlap is in flight
   bool done_ = false;
