@@ -102,6 +102,9 @@ void ReplaySession::start_recording() {
   boot_.rtaddr = tables_.rtaddr();
   const auto pages = static_cast<unsigned>(VtdIqa::bytes(VtdIqa::QS::get(image.iqa)) / kPageSize);
   boot_.iqa = VtdIqa::IQA::set(image.iqa, tables_.allocate_pages(pages) >> kPageShift);
+  // The emulator takes 128-bit descriptors in scalable mode, hardware does not; they are padded with
+  // zeros. SPEC: [VTD 6.5.2]
+  if (VtdRtaddr::TTM::get(boot_.rtaddr) != 0) boot_.iqa = VtdIqa::DW::set(boot_.iqa, 1);
   boot_.tables = &writes_;
   own_status_ = tables_.allocate_pages(1);
   flush_all();
