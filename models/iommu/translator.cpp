@@ -232,8 +232,11 @@ void Translator::make_walk(const Request& request, WalkRequest& walk) {
 
 bool Translator::learn(const AddressSpace& space, const WalkRequest& walk, const WalkResult& result,
                        std::uint64_t born) {
-  // SPEC: [VTD 6.1] with CM = 0 nothing that faulted is cached.
-  if (result.fault != FaultReason::kNone || (!result.read && !result.write)) {
+  // SPEC: [VTD 6.1] with CM = 0 nothing that faulted is cached. A translation request that got no rights
+  // faulted too: its leaf has no accessed bit, which a privileged request could otherwise use unset.
+  const EffectiveRights granted =
+      effective_rights({result.read, result.write, result.user, result.dirty}, space, walk.privileged);
+  if (result.fault != FaultReason::kNone || (!granted.read && !granted.write)) {
     return true;
   }
   bool kept = true;
@@ -281,6 +284,10 @@ Next Translator::take(Request& request, const WalkRequest& walk, const WalkResul
   }
   const PageRights rights{result.read, result.write, result.user, result.dirty};
   const EffectiveRights effective = effective_rights(rights, space, access.privileged);
+  const EffectiveRights granted = effective_rights(rights, space, walk.privileged);
+  if (!same_access && !granted.read && !granted.write) {
+    return Next::kWalk;  // the leaf's accessed bit is not set
+  }
   if (request.kind == RequestKind::kUntranslated) {
     if (const FaultReason denied = access_fault(rights, space, access); denied != FaultReason::kNone) {
       return fail(request, denied);
