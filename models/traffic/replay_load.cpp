@@ -118,9 +118,8 @@ void HostTables::load(const TableImage& image, const std::string& name, TableWri
   shelved_.clear();
   next_ = base_;
   cap_ = image.cap;
-  const bool scalable =
-      static_cast<TranslationMode>(VtdRtaddr::TTM::get(image.rtaddr)) != TranslationMode::kLegacy;
-  const Mover mover(image, name, base_, scalable);
+  scalable_ = static_cast<TranslationMode>(VtdRtaddr::TTM::get(image.rtaddr)) != TranslationMode::kLegacy;
+  const Mover mover(image, name, base_, scalable_);
   rtaddr_ =
       VtdRtaddr::RTA::set(image.rtaddr, mover.moved(VtdRtaddr::RTA::in_place(image.rtaddr)) >> kPageShift);
   for (const ImagePage& page : image.pages) {

@@ -105,6 +105,8 @@ void ReplaySession::start_recording() {
   // The emulator takes 128-bit descriptors in scalable mode, hardware does not; they are padded with
   // zeros. SPEC: [VTD 6.5.2]
   if (VtdRtaddr::TTM::get(boot_.rtaddr) != 0) boot_.iqa = VtdIqa::DW::set(boot_.iqa, 1);
+  // WHY: some emulators do not store DW; the driver must have set it, scalable mode has no other.
+  if (tables_.scalable()) boot_.iqa |= VtdIqa::DW::kMask;
   boot_.tables = &writes_;
   own_status_ = tables_.allocate_pages(1);
   flush_all();
@@ -236,10 +238,8 @@ void ReplaySession::flush_all() {
   PasidCacheDescriptor::G::set(pasids, static_cast<std::uint64_t>(PasidCacheGranularity::kGlobal));
   InvalidationDescriptor iotlb = make_invalidation(InvalidationType::kIotlb);
   IotlbDescriptor::G::set(iotlb, static_cast<std::uint64_t>(IotlbGranularity::kGlobal));
-  const bool scalable =
-      static_cast<TranslationMode>(VtdRtaddr::TTM::get(boot_.rtaddr)) != TranslationMode::kLegacy;
   own_ = {contexts};
-  if (scalable) own_.push_back(pasids);
+  if (tables_.scalable()) own_.push_back(pasids);
   own_.push_back(iotlb);
   own_.push_back(own_wait());
 }

@@ -73,6 +73,7 @@ class HostTables : public TableSource {
   void load(const TableImage& image, const std::string& name, TableWrites& writes);
 
   std::uint64_t rtaddr() const { return rtaddr_; }
+  bool scalable() const { return scalable_; }
   // First address behind the pages in use.
   Addr end() const { return next_; }
   // Pages for the host's other structures.
@@ -130,6 +131,7 @@ class HostTables : public TableSource {
   Addr base_;
   Addr next_;
   std::uint64_t rtaddr_ = 0;
+  bool scalable_ = false;
   std::uint64_t cap_ = 0;
   std::uint64_t leaf_xd_ = 0;  // XD, if the driver sets it in first-stage leaves
   std::unordered_map<Addr, std::unique_ptr<Page>> pages_;
