@@ -90,6 +90,7 @@ class TestAgent : public sc_core::sc_module, private FwReceiver, private BwRecei
   // Parts the response's attribution says the wait was made of; by default none.
   std::vector<std::pair<Stage, Ps>> response_parts;
   CompletionStatus translation_status = CompletionStatus::kSuccess;
+  bool ignores_no_write = false;  // answers the full rights whatever NW says, as an agent may
   CompletionStatus read_status = CompletionStatus::kSuccess;
 
   // PASID 0 stands for requests without.
@@ -226,7 +227,7 @@ class TestAgent : public sc_core::sc_module, private FwReceiver, private BwRecei
         pcie.status = translation_status;
         if (translation_status == CompletionStatus::kSuccess) {
           pcie.translation = find(pcie.has_pasid ? pcie.pasid.value() : 0, payload.get_address());
-          pcie.translation.write = pcie.translation.write && !pcie.no_write;
+          pcie.translation.write = pcie.translation.write && (!pcie.no_write || ignores_no_write);
         }
         return;
       case TlpKind::kPageRequest:

@@ -84,6 +84,46 @@ TEST(AtcTiming, WriteNeedsMoreThanAReadersTranslation) {
   b.expect_clean();
 }
 
+TEST(AtcTiming, WriteDoesNotJoinAReadersTranslationRequest) {
+  AtcBench b;
+  b.agent.map(5, kVa, kPa, true, true);
+  b.device.read(5, kVa);
+  TestAccess& write = b.device.write(5, kVa);
+  b.until(kMs);
+  EXPECT_EQ(b.agent.seen_of(TlpKind::kTranslationRequest).size(), 2U);
+  EXPECT_TRUE(b.agent.seen_of(TlpKind::kPageRequest).empty());
+  EXPECT_EQ(total(write), kLookup + kTranslate + 1 + kMemory);
+  b.expect_clean();
+}
+
+// SPEC: [ATS 3]: an agent may ignore NW, the device may not.
+TEST(AtcTiming, NoWriteBindsTheDeviceWhateverTheAgentAnswers) {
+  AtcBench b;
+  b.agent.ignores_no_write = true;
+  b.agent.map(5, kVa, kPa, true, true);
+  b.device.read(5, kVa);
+  b.until(kMs);
+  b.device.write(5, kVa);
+  b.until(2 * kMs);
+  EXPECT_EQ(b.agent.seen_of(TlpKind::kTranslationRequest).size(), 2U);
+  b.expect_clean();
+}
+
+TEST(AtcTiming, PrivilegedAccesses) {
+  AtcBench b;
+  b.agent.map(5, kVa, kPa, true, true);
+  for (const bool privileged : {false, true}) {
+    TestAccess& access = b.device.issue(TlpKind::kMemRead, 5, kVa);
+    access.transaction->pcie.privileged = privileged;
+    b.device.send(access);
+    b.until(now_ps() + kMs);
+    EXPECT_EQ(access.transaction->pcie.privileged, privileged);
+  }
+  EXPECT_EQ(b.agent.seen_of(TlpKind::kTranslationRequest).size(), 2U)
+      << "the rights of one are not the other's";
+  b.expect_clean();
+}
+
 TEST(AtcTiming, SuperpageServesItsWholeRange) {
   AtcBench b;
   b.agent.map(5, 0x40000000, 0x80000000, true, true, 30);
