@@ -1,9 +1,11 @@
 // Parameters of the host: operating system and CPUs.
 #pragma once
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
+#include "base/bits.h"
 #include "base/params.h"
 #include "models/host/workload_params.h"
 
@@ -133,6 +135,33 @@ struct HostParams {
   std::vector<ProcessParams> processes;
 };
 
+// That the processes fit what the host has.
+inline void check_workload(const HostParams& p, const Complain& bad) {
+  double resident = 0;
+  for (const ProcessParams& process : p.processes) {
+    const auto complain = [&](const std::string& what) {
+      bad("processes", "process " + process.name + ": " + what);
+    };
+    if (std::find(p.devices.begin(), p.devices.end(), process.device) == p.devices.end()) {
+      complain("device \"" + process.device + "\" is not among the host's devices");
+    }
+    bool too_many = process.outstanding > p.dsa.wq_size;
+    bool too_large = false;
+    for (const StepParams& step : process.steps) {
+      too_many = too_many || step.outstanding > p.dsa.wq_size;
+      too_large = too_large || step.size > p.dsa.max_transfer;
+    }
+    if (too_many) complain("more operations outstanding than dsa.wq_size");
+    if (too_large) complain("an operation is larger than dsa.max_transfer");
+    for (const BufferParams& buffer : process.buffers) {
+      resident += buffer.resident * static_cast<double>(buffer.size);
+    }
+  }
+  if (resident > static_cast<double>(p.memory_size)) {
+    bad("memory_size", "less than what is resident at the start");
+  }
+}
+
 inline const ParamTable<HostParams>& host_params() {
   using P = HostParams;
   static const ParamTable<P> table =
@@ -169,27 +198,7 @@ inline const ParamTable<HostParams>& host_params() {
             if (p.memory_size % kPageSize != 0) {
               bad("memory_size", "not a multiple of 4 KiB");
             }
-            for (const ProcessParams& process : p.processes) {
-              bool known = false;
-              for (const std::string& device : p.devices) {
-                known = known || device == process.device;
-              }
-              if (!known) {
-                bad("processes",
-                    "process " + process.name + ": device " + process.device + " is not among the devices");
-              }
-              for (const StepParams& step : process.steps) {
-                if (step.size > p.dsa.max_transfer) {
-                  bad("processes", "process " + process.name + ": a size is larger than dsa.max_transfer");
-                }
-                if (step.outstanding > p.dsa.wq_size) {
-                  bad("processes", "process " + process.name + ": more outstanding than dsa.wq_size");
-                }
-              }
-              if (process.outstanding > p.dsa.wq_size) {
-                bad("processes", "process " + process.name + ": more outstanding than dsa.wq_size");
-              }
-            }
+            check_workload(p, bad);
           });
   return table;
 }

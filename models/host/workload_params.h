@@ -1,6 +1,7 @@
 // What processes do: buffers and steps.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -85,6 +86,45 @@ struct ProcessParams {
   std::vector<StepParams> steps;
 };
 
+// That every step finds its buffers, mapped or not as it needs them, and large enough.
+inline void check_steps(const ProcessParams& p, const Complain& bad) {
+  std::map<std::string, bool> mapped;
+  std::map<std::string, std::uint64_t> sizes;
+  for (const BufferParams& buffer : p.buffers) {
+    if (!mapped.emplace(buffer.name, true).second)
+      bad("buffers", "there are two buffers \"" + buffer.name + "\"");
+    sizes[buffer.name] = buffer.size;
+  }
+  for (std::size_t i = 0; i < p.steps.size(); ++i) {
+    const StepParams& step = p.steps[i];
+    const auto complain = [&](const std::string& what) {
+      bad("steps", "step " + std::to_string(i + 1) + " (" + step.action + "): " + what);
+    };
+    const auto need = [&](const std::string& name, bool state) {
+      const auto found = mapped.find(name);
+      if (found == mapped.end()) {
+        complain("there is no buffer \"" + name + "\"");
+        return false;
+      }
+      if (found->second != state) {
+        complain("buffer \"" + name + "\" is " + (state ? "not mapped" : "mapped already"));
+        return false;
+      }
+      return true;
+    };
+    if (step.action == "noop" || step.action == "sleep") continue;
+    if (!need(step.to, step.action != "mmap")) continue;
+    if (step.action == "munmap") mapped[step.to] = false;
+    if (step.action == "mmap") mapped[step.to] = true;
+    const bool move = step.action == "memmove";
+    if (move && !need(step.from, true)) continue;
+    if ((move || step.action == "fill") &&
+        (step.size > sizes[step.to] || (move && step.size > sizes[step.from]))) {
+      complain("an operation is larger than its buffer");
+    }
+  }
+}
+
 inline const ParamTable<ProcessParams>& process_params() {
   using P = ProcessParams;
   static const ParamTable<P> table =
@@ -102,22 +142,7 @@ inline const ParamTable<ProcessParams>& process_params() {
           .groups("steps", &P::steps, step_params(), "What it does, one after the other.")
           .check([](const P& p, const Complain& bad) {
             if (p.name.empty()) bad("name", "a process needs a name");
-            const auto size_of = [&](const std::string& name) -> std::uint64_t {
-              for (const BufferParams& buffer : p.buffers) {
-                if (buffer.name == name) return buffer.size;
-              }
-              bad("steps", "there is no buffer \"" + name + "\"");
-              return ~std::uint64_t{0};
-            };
-            for (const StepParams& step : p.steps) {
-              if (step.action == "noop" || step.action == "sleep") continue;
-              const bool operation = step.action == "memmove" || step.action == "fill";
-              const std::uint64_t to = size_of(step.to);
-              const std::uint64_t from = step.action == "memmove" ? size_of(step.from) : to;
-              if (operation && (step.size > to || step.size > from)) {
-                bad("steps", "an operation is larger than its buffer");
-              }
-            }
+            check_steps(p, bad);
           });
   return table;
 }

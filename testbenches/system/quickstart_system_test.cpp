@@ -59,10 +59,19 @@ void expect_all_right(SvaSystem& system) {
 
 class Quickstart : public testing::TestWithParam<Timing> {};
 
+// SPEC: [VTD 6.5.3.3]: after unbinding, nothing of the PASID is left anywhere.
+void expect_nothing_cached(const SvaSystem& system) {
+  EXPECT_EQ(system.atc.cache().valid_entries(), 0U);
+  EXPECT_EQ(system.iommu.caches().iotlb().valid_entries(), 0U);
+  EXPECT_EQ(system.iommu.caches().first_stage_tables().valid_entries(), 0U);
+  EXPECT_EQ(system.iommu.caches().pasids().valid_entries(), 0U);
+}
+
 TEST_P(Quickstart, BytesArriveThroughFaultsAndUnmaps) {
   SvaSystem system("system", quickstart(GetParam()));
   system.run(100'000'000'000);
   expect_all_right(system);
+  expect_nothing_cached(system);
   const HostStats& s = system.host.stats();
   EXPECT_EQ(s.operations.value, 400U);
   EXPECT_EQ(s.bytes.value, 400U * 16384);
@@ -185,6 +194,7 @@ TEST(HostSystem, OverflowOfThePageRequestQueueLosesNothing) {
   SystemParams p = all_pages_fault(512);
   p.host.faults.queue_order = 0;  // 128 descriptors
   p.host.interrupt_latency = 200 * kUs;
+  p.atc.page_requests.max_retries = 16;  // 1, 2, 4 ... us: longer than software takes to clear the overflow
   p.dsa.pages_ahead = 16;
   p.host.processes[0].steps[0].size = 131072;
   p.host.processes[0].steps[0].count = 16;
