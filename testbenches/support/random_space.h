@@ -74,7 +74,7 @@ class RandomSpace {
   // flips one back. High address bits count as damage: they are reserved, or lead out of the memory.
   Touched damage() {
     if (damaged_.size() > 4 && rng_.below(3) != 0) return heal();
-    const Page page = random_page();
+    const Page page = busy_page();
     const unsigned leaf = leaf_level_of(page);
     const unsigned level = leaf + static_cast<unsigned>(rng_.below(table_.levels() - leaf + 1));
     static constexpr unsigned kBits[] = {0,  0,  1,  1,  2,  2,  5,  6,  7,  7,  8,  9,  10,
@@ -99,13 +99,13 @@ class RandomSpace {
   Touched change_upper_rights() {
     if (damaged_.size() > 4 && rng_.below(3) != 0) return heal();
     const unsigned level = 2 + static_cast<unsigned>(rng_.below(table_.levels() - 1));
-    return flip({random_page().iova, level},
+    return flip({busy_page().iova, level},
                 (stage_ == TableStage::kFirst ? 1 : 0) + static_cast<unsigned>(rng_.below(2)));
   }
 
   // Unmaps some page, or maps it anew with another frame and other rights.
   Touched change_leaf() {
-    const Page page = random_page();
+    const Page page = busy_page();
     if (rng_.below(3) == 0) {
       table_.unmap(page.iova);
     } else {
@@ -115,12 +115,19 @@ class RandomSpace {
   }
 
   Page random_page() { return pages_.empty() ? Page{pick(clusters_), 12} : pick(pages_); }
+  // Mostly one of a few that change slowly, so that requests and changes meet.
+  Page busy_page() {
+    if (hot_.empty() || rng_.below(60) == 0) hot_ = {random_page(), random_page(), random_page()};
+    return rng_.below(4) != 0 ? pick(hot_) : random_page();
+  }
 
   Addr random_address() {
-    if (hot_.empty() || rng_.below(50) == 0) {
-      hot_ = {random_page(), random_page(), random_page(), random_page()};
+    Page page = busy_page();
+    // Another one that shares upper tables with it.
+    for (int i = 0; i < 8 && rng_.below(3) == 0; ++i) {
+      const Page other = random_page();
+      if ((other.iova ^ page.iova) >> 31 == 0) page = other;
     }
-    const Page page = rng_.below(4) != 0 ? pick(hot_) : random_page();
     const Addr offset = rng_.next() & ((Addr{1} << page.shift) - 1);
     switch (rng_.below(10)) {
       case 0:

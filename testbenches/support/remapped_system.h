@@ -109,12 +109,10 @@ class RemappedSystem {
   static constexpr Addr kQueue = 0x800000;   // one page: 128 descriptors
   static constexpr Addr kStatus = 0x801000;  // of wait descriptors
 
-  RemappedSystem(const IommuParams& iommu_parameters, unsigned walker_slots, Timing timing)
+  RemappedSystem(const IommuParams& iommu_parameters, const WalkerParams& walker_parameters, Timing timing)
       : context_{1, timing, pool_, stats_} {
     memory_ = std::make_unique<Memory>("memory", memory_params().defaults(), context_);
     bus_ = std::make_unique<MemoryBus>("bus", memory_bus_params().defaults(), context_, 3, 1);
-    WalkerParams walker_parameters = walker_params().defaults();
-    walker_parameters.slots = walker_slots;
     walker_ = std::make_unique<PageTableWalker>("walker", walker_parameters, context_);
     iommu_ = std::make_unique<Iommu>("iommu", iommu_parameters, context_);
     bus_->map(0, "memory", 0, memory_->contents().size());

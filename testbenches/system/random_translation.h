@@ -66,9 +66,10 @@ class RandomTranslation {
   static constexpr Addr kFrames = Addr{4} << 30;  // data pages: 4 to 12 GiB
   static constexpr Addr kPassFrames = Addr{12} << 30;
 
-  RandomTranslation(const IommuParams& parameters, unsigned walker_slots, Timing timing, std::uint64_t seed)
+  RandomTranslation(const IommuParams& parameters, const WalkerParams& walker, Timing timing,
+                    std::uint64_t seed)
       : rng_(seed, "random translation"),
-        system_(parameters, walker_slots, timing),
+        system_(parameters, walker, timing),
         view_(system_.memory()),
         reference_(view_, registers_) {
     registers_.cap = system_.read_register(vtd_reg::kCap);
@@ -162,9 +163,14 @@ class RandomTranslation {
     for (Asked& a : asked) a.request = random_request();
     std::size_t next = 0;
     if (!system_.loose()) {
+      if (below(2) == 0) {
+        // Walks of full length, which fill the caches when they end.
+        system_.invalidate({make_iotlb_global()});
+        while (!system_.invalidations_done()) system_.run(100'000);
+      }
       // Some are under way, with walks that have read part of the old tables.
-      while (next < count / 4) send(asked[next++], 1 + below(500'000));
-      system_.run(1 + below(800'000));
+      while (next < count / 3) send(asked[next++], 1 + below(300'000));
+      system_.run(1 + below(500'000));
     }
     std::vector<Change> changes;
     for (std::uint64_t n = 1 + below(3); n != 0; --n) {
@@ -213,7 +219,7 @@ class RandomTranslation {
       for (int step = 0; next < count; ++step) {
         ASSERT_LT(step, 100'000) << "the invalidations are not completed";
         const bool done = system_.invalidations_done();
-        if (done || (next < count / 2 && below(3) == 0)) send_next(done, 1 + below(20'000));
+        if (done || (next < count / 2 && below(8) == 0)) send_next(done, 1 + below(20'000));
         system_.run(20'000);
       }
       finish();
@@ -328,15 +334,15 @@ class RandomTranslation {
   std::map<FaultReason, unsigned> outcomes_;
 };
 
-// Caches so small that they evict all the time, or the default ones.
+// Caches so small that they evict all the time, or the default ones. WHY paging-structure caches keep
+// their size: what they learnt wrongly shows only while it is there.
 inline IommuParams random_iommu_params(bool small) {
   IommuParams params = iommu_params().defaults();
   params.capabilities.page_requests = false;  // no page request queue is bound
   if (small) {
     params.iotlb.entries = 16;
     params.iotlb.ways = 2;
-    for (TlbParams* cache : {&params.context_cache, &params.pasid_cache, &params.first_stage_cache,
-                             &params.second_stage_cache}) {
+    for (TlbParams* cache : {&params.context_cache, &params.pasid_cache}) {
       cache->entries = 4;
       cache->ways = 2;
     }
@@ -344,6 +350,16 @@ inline IommuParams random_iommu_params(bool small) {
     params.walks = 5;
     params.structure_fetches = 2;
     params.structure_read_bytes = 16;
+  }
+  return params;
+}
+
+// Walks that take longer than an invalidation, or the default ones.
+inline WalkerParams random_walker_params(bool slow) {
+  WalkerParams params = walker_params().defaults();
+  if (slow) {
+    params.slots = 4;
+    params.step_latency = 100'000;
   }
   return params;
 }

@@ -22,7 +22,7 @@ class ScalableRun : public RandomTranslation {
   static constexpr DomainId kFirstDomain{1}, kSecondDomain{10}, kThirdDomain{11};
 
   ScalableRun(bool small, Timing timing, std::uint64_t seed)
-      : RandomTranslation(random_iommu_params(small), small ? 2 : 8, timing, seed),
+      : RandomTranslation(random_iommu_params(small), random_walker_params(small), timing, seed),
         structures_(view_, nullptr, pages_, true) {
     add(Pasid(0x21), kFirstDomain, TableStage::kFirst, 4);
     add(Pasid(0x22), kFirstDomain, TableStage::kFirst, 4);
@@ -147,7 +147,7 @@ class ScalableRun : public RandomTranslation {
     Change change;
     Space& space = spaces_[off_ ? *off_ : below(spaces_.size())];
     // An entry that was switched off is on again soon, or little would be translated.
-    const auto kind = off_ ? 10U : !no_pasid_ ? 11U : static_cast<unsigned>(below(12));
+    const auto kind = off_ ? 10U : !no_pasid_ ? 11U : static_cast<unsigned>(below(14));
     if (kind < 7) {
       const RandomSpace::Touched touched = space.tables->change_leaf();
       change.descriptors = {enough_for(space, touched, below(2) == 0)};
@@ -166,6 +166,17 @@ class ScalableRun : public RandomTranslation {
                            space.domain, space.pasid),
           space.stage == TableStage::kFirst ? make_pasid_iotlb_pasid(space.domain, space.pasid)
                                             : make_iotlb_domain(space.domain)};
+    } else if (kind > 11) {
+      // The two first-stage PASIDs exchange their tables.
+      std::swap(spaces_[0].tables, spaces_[1].tables);
+      for (const Space* changed : {&spaces_[0], &spaces_[1]}) {
+        for (const RequesterId device : {kFull, kNoAts, kNoPasid, kQuiet}) {
+          structures_.set_pasid_entry(device, changed->pasid, entry_of(*changed));
+        }
+        change.descriptors.push_back(
+            make_pasid_cache(PasidCacheGranularity::kPasid, changed->domain, changed->pasid));
+        change.descriptors.push_back(make_pasid_iotlb_pasid(changed->domain, changed->pasid));
+      }
     } else {
       // PASIDE of a context entry.
       no_pasid_ = !no_pasid_;
@@ -215,7 +226,7 @@ class ScalableRun : public RandomTranslation {
 class LegacyRun : public RandomTranslation {
  public:
   LegacyRun(bool small, Timing timing, std::uint64_t seed)
-      : RandomTranslation(random_iommu_params(small), small ? 2 : 8, timing, seed),
+      : RandomTranslation(random_iommu_params(small), random_walker_params(small), timing, seed),
         structures_(view_, nullptr, pages_, false) {
     for (const unsigned levels : {3U, 4U, 4U}) {
       spaces_.push_back(
