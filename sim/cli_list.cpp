@@ -66,7 +66,6 @@ void list_parameters(const std::vector<const ComponentType*>& types, bool all, s
 
 // Statistics exist where a component does, so one of each type is constructed with its defaults.
 void list_statistics(const std::vector<const ComponentType*>& types, std::ostream& out) {
-  sc_core::sc_set_time_resolution(1, sc_core::SC_PS);
   TransactionPool pool;
   StatRegistry stats;
   SimContext context{1, Timing::kApproximate, pool, stats};

@@ -158,6 +158,11 @@ class HostComponent : public ModelComponent<HostParams, host_params, Host> {
     return Progress{model().work_done() + (model().done() ? 1 : 0), model().work_total() + 1};
   }
   Ps finished_at() const override { return watch_->time(); }
+  std::vector<std::string> notes() const override {
+    std::vector<std::string> lines;
+    for (const std::string& line : model().log()) lines.push_back(line);
+    return lines;
+  }
   void add_checks(const std::string& name, RunChecks& checks) const override {
     for (const HostCheck& check : model().checks()) {
       checks.add(name + "." + check.name, check.ok, check.figure, check.expected);

@@ -57,7 +57,7 @@ Simulation::Simulation(SystemConfig config, const std::string& output)
                stats_, output} {
   SVASIM_CHECK(the_simulation == nullptr, "one simulation per process");
   the_simulation = this;
-  sc_core::sc_set_time_resolution(1, sc_core::SC_PS);
+  SVASIM_CHECK(sc_core::sc_time(1, sc_core::SC_PS).value() == 1, "the time resolution is 1 ps");
   sc_core::sc_report_handler::set_handler([](const sc_core::sc_report& report, const sc_core::sc_actions&) {
     if (report.get_severity() == sc_core::SC_INFO) return;
     const std::string text = fmt::format("{}: {}", report.get_msg_type(), report.get_msg());
@@ -190,7 +190,8 @@ RunEnd::Reason Simulation::run_to_end(ProgressBar* bar) {
 void Simulation::run(ProgressBar* bar) {
   end_.reason = run_to_end(bar);
   if (bar != nullptr) bar->finish();
-  end_.time = now_ps();
+  // The kernel stands at its last event.
+  end_.time = end_.reason == RunEnd::Reason::kMaxTime ? config_.sim.max_time : now_ps();
   if (end_.reason == RunEnd::Reason::kComplete) {
     end_.time = 0;
     for (const auto& [name, component] : components_)

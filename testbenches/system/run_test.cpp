@@ -1,0 +1,217 @@
+// Whole runs from the command line: what they leave behind, and that nothing but configuration and
+// seed decides it.
+#include <gmock/gmock.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "sim/cli.h"
+
+namespace svasim {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+using Json = nlohmann::json;
+
+std::string contents_of(const fs::path& file) {
+  std::ifstream stream(file);
+  return {std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
+}
+
+struct Outcome {
+  int code = 0;
+  fs::path folder;
+  std::string out;
+  std::string err;
+  std::string results_text() const { return contents_of(folder / "results.json"); }
+  Json results() const { return Json::parse(results_text()); }
+};
+
+class Run : public testing::Test {
+ protected:
+  void SetUp() override {
+    root_ = fs::path(testing::TempDir()) /
+            (std::string("svasim_run_") + testing::UnitTest::GetInstance()->current_test_info()->name());
+    fs::remove_all(root_);
+    fs::create_directories(root_);
+  }
+  void TearDown() override { fs::remove_all(root_); }
+
+  // Each run in a process of its own: the kernel elaborates once.
+  Outcome run(const std::string& config, const std::vector<std::string>& sets,
+              std::vector<std::string> more = {}) {
+    Outcome outcome;
+    outcome.folder = root_ / ("run" + std::to_string(runs_++));
+    const std::string base = outcome.folder.string();
+    std::vector<std::string> args = {"run", config, "--out", base};
+    for (const std::string& set : sets) {
+      args.push_back("--set");
+      args.push_back(set);
+    }
+    args.insert(args.end(), more.begin(), more.end());
+    const pid_t child = fork();
+    if (child == 0) {
+      std::ofstream out(base + ".out");
+      std::ofstream err(base + ".err");
+      const int code = run_cli(args, {out, err});
+      out.close();
+      err.close();
+      _exit(code);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    outcome.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    outcome.out = contents_of(base + ".out");
+    outcome.err = contents_of(base + ".err");
+    return outcome;
+  }
+
+  fs::path root_;
+
+ private:
+  int runs_ = 0;
+};
+
+const char* const kQuickstart = "configs/quickstart.yaml";
+// A shorter workload of the same kind.
+const std::vector<std::string> kShort = {
+    "checks=[]", "workload.processes[0].steps[0].count=40", "workload.processes[0].steps[2].count=40",
+    "workload.processes[1].steps[0].count=100", "workload.processes[1].steps[1].count=100"};
+
+std::vector<std::string> with(std::vector<std::string> sets, const std::string& more) {
+  sets.push_back(more);
+  return sets;
+}
+
+TEST_F(Run, QuickstartShowsTheWholeLoop) {
+  const Outcome outcome = run(kQuickstart, {});
+  ASSERT_EQ(outcome.code, kExitOk) << outcome.err;
+  EXPECT_EQ(outcome.err, "");
+  const Json results = outcome.results();
+  EXPECT_EQ(results["schema_version"], 1);
+  EXPECT_EQ(results["ok"], true);
+  EXPECT_EQ(results["end"]["reason"], "complete");
+  EXPECT_EQ(results["inputs"][0]["file"], kQuickstart);
+  EXPECT_EQ(results["inputs"][0]["sha256"].get<std::string>().size(), 64U);
+  EXPECT_EQ(results["configuration"]["components"]["walker0"]["slots"], 8);
+  EXPECT_EQ(results["configuration"]["components"]["link0"]["lanes"], 16);  // a default
+  for (const Json& check : results["checks"]) EXPECT_EQ(check["ok"], true) << check.dump();
+  const Json& statistics = results["statistics"];
+  EXPECT_GT(statistics["host0.verify.bytes"]["value"], 0);
+  EXPECT_EQ(statistics["host0.verify.wrong"]["value"], 0);
+  EXPECT_GT(statistics["host0.faults.pages_mapped"]["value"], 0);
+  EXPECT_GT(statistics["iommu0.walks_started"]["value"], 0);
+  EXPECT_GT(statistics["iommu0.device_invalidations"]["value"], 0);
+  for (const char* heading : {"throughput", "latency", "hit rates", "where the time went", "checks: all"}) {
+    EXPECT_THAT(outcome.out, HasSubstr(heading));
+  }
+  EXPECT_THAT(contents_of(outcome.folder / "stats.csv"), HasSubstr("name,field,value,unit,kind\n"));
+  EXPECT_GT(Json::parse(contents_of(outcome.folder / "host.json"))["wall_seconds"], 0);
+  EXPECT_EQ(std::distance(fs::directory_iterator(outcome.folder), fs::directory_iterator()), 3);
+}
+
+TEST_F(Run, NothingButConfigurationAndSeedDecides) {
+  const Outcome first = run(kQuickstart, kShort);
+  ASSERT_EQ(first.code, kExitOk) << first.err;
+  EXPECT_EQ(run(kQuickstart, kShort).results_text(), first.results_text());
+  EXPECT_EQ(run(kQuickstart, with(kShort, "sim.construction=reversed")).results_text(), first.results_text());
+  const Outcome other = run(kQuickstart, kShort, {"--seed", "2"});
+  EXPECT_EQ(other.results()["seed"], 2);
+  EXPECT_NE(other.results()["end"], first.results()["end"]);
+}
+
+TEST_F(Run, ProtocolChecksChangeNoStatistic) {
+  const Outcome with_checks = run(kQuickstart, kShort);
+  const Outcome without = run(kQuickstart, with(kShort, "sim.protocol_checks=false"));
+  ASSERT_EQ(without.code, kExitOk) << without.err;
+  EXPECT_EQ(without.results()["statistics"], with_checks.results()["statistics"]);
+  EXPECT_EQ(without.results()["end"], with_checks.results()["end"]);
+}
+
+TEST_F(Run, LooseAndApproximateAgreeOnWhatDoesNotDependOnTime) {
+  const Outcome approximate = run(kQuickstart, kShort);
+  const Outcome loose = run(kQuickstart, with(kShort, "sim.timing=loose"));
+  ASSERT_EQ(loose.code, kExitOk) << loose.err;
+  const Json a = approximate.results()["statistics"];
+  const Json l = loose.results()["statistics"];
+  std::size_t compared = 0;
+  for (const auto& [path, stat] : a.items()) {
+    if (stat["kind"] != "invariant") continue;
+    EXPECT_EQ(l[path], stat) << path;
+    ++compared;
+  }
+  EXPECT_GT(compared, 20U);
+}
+
+TEST_F(Run, ShownConfigurationRunsTheSame) {
+  std::ostringstream shown;
+  std::ostringstream err;
+  std::vector<std::string> args = {"config", "show", kQuickstart};
+  for (const std::string& set : kShort) {
+    args.push_back("--set");
+    args.push_back(set);
+  }
+  ASSERT_EQ(run_cli(args, {shown, err}), kExitOk) << err.str();
+  const fs::path file = root_ / "shown.yaml";
+  std::ofstream(file) << shown.str();
+  const Outcome original = run(kQuickstart, kShort);
+  const Outcome copy = run(file.string(), {});
+  ASSERT_EQ(copy.code, kExitOk) << copy.err;
+  EXPECT_EQ(copy.results()["configuration"], original.results()["configuration"]);
+  EXPECT_EQ(copy.results()["statistics"], original.results()["statistics"]);
+}
+
+TEST_F(Run, LostPageResponsesEndWithTheRequestsNamed) {
+  const Outcome outcome = run(kQuickstart, with(kShort, "components.host0.faults.drop_prg_responses=true"));
+  EXPECT_EQ(outcome.code, kExitFailed);
+  EXPECT_THAT(outcome.err, HasSubstr("run.end"));
+  EXPECT_THAT(outcome.err, HasSubstr("in flight: dsa0"));
+  EXPECT_THAT(outcome.err, HasSubstr("in flight: atc0"));
+  const Json results = outcome.results();
+  EXPECT_EQ(results["ok"], false);
+  EXPECT_THAT(results["end"]["reason"], testing::AnyOf("hang", "starved"));
+  EXPECT_FALSE(results["end"]["in_flight"].empty());
+}
+
+TEST_F(Run, WarmUpDoesNotCount) {
+  const Outcome all = run(kQuickstart, kShort);
+  const Outcome part = run(kQuickstart, with(kShort, "sim.warmup=100 us"));
+  ASSERT_EQ(part.code, kExitOk) << part.err;
+  EXPECT_EQ(part.results()["end"], all.results()["end"]);
+  EXPECT_LT(part.results()["statistics"]["host0.operations.completed"]["value"],
+            all.results()["statistics"]["host0.operations.completed"]["value"]);
+}
+
+TEST_F(Run, MaxTimeEndsTheRun) {
+  const Outcome outcome = run(kQuickstart, with(kShort, "sim.max_time=50 us"));
+  EXPECT_EQ(outcome.results()["end"]["reason"], "max_time");
+  EXPECT_EQ(outcome.results()["end"]["time_ps"], 50'000'000);
+}
+
+TEST_F(Run, ConfiguredChecksCount) {
+  const Outcome outcome =
+      run(kQuickstart,
+          with(kShort, "checks=[{statistic: host0.operations.completed, at_most: 1}, {statistic: no.such}]"));
+  EXPECT_EQ(outcome.code, kExitFailed);
+  EXPECT_THAT(outcome.out, HasSubstr("checks: 2 of"));
+  EXPECT_THAT(outcome.err, HasSubstr("configured.host0.operations.completed.value configured.no.such.value"));
+}
+
+TEST_F(Run, BadInputLeavesNothingBehind) {
+  const fs::path broken = root_ / "broken.tar.zst";
+  const std::string whole = contents_of("traces/vfio-fs11.tar.zst");
+  std::ofstream(broken) << whole.substr(0, whole.size() / 2);
+  const Outcome outcome = run("configs/linux_trace.yaml", {"dataset=" + broken.string()});
+  EXPECT_EQ(outcome.code, kExitUsage);
+  EXPECT_THAT(outcome.err, HasSubstr("broken.tar.zst"));
+  EXPECT_FALSE(fs::exists(outcome.folder));
+}
+
+}  // namespace
+}  // namespace svasim
