@@ -206,6 +206,47 @@ TEST(HostSystem, OverflowOfThePageRequestQueueLosesNothing) {
   EXPECT_EQ(system.host.stats().pages_mapped.value, 1024U);
 }
 
+TEST(HostSystem, GroupsOfSeveralPagesGetOneResponse) {
+  SystemParams p = all_pages_fault(256);
+  p.atc.page_requests.pages_per_group = 8;
+  p.dsa.pages_ahead = 8;
+  p.host.processes[0].steps[0].size = 65536;
+  p.host.processes[0].steps[0].count = 16;
+  SvaSystem system("system", p);
+  system.run(kSecond);
+  expect_all_right(system);
+  const HostStats& s = system.host.stats();
+  EXPECT_EQ(s.pages_mapped.value, 512U);
+  EXPECT_LT(s.page_groups.value, s.page_requests.value);
+  EXPECT_EQ(s.responses.value, s.page_groups.value);
+}
+
+TEST(HostSystem, ManyProcessesShareADevice) {
+  SystemParams p;
+  p.host.devices = {"dsa0"};
+  for (const char* name : {"a", "b", "c", "d", "e", "f", "g", "h"}) {
+    ProcessParams one = process(name);
+    one.steps.resize(1);
+    one.steps[0].count = 50;
+    p.host.processes.push_back(one);
+  }
+  SvaSystem system("system", p);
+  system.run(kSecond);
+  expect_all_right(system);
+  expect_nothing_cached(system);
+  EXPECT_EQ(system.host.stats().operations.value, 400U);
+}
+
+TEST(HostSystem, MoreProcessesThanWorkQueuesAreRefused) {
+  SystemParams p = quickstart(Timing::kApproximate);
+  p.dsa.queues = 1;
+  SvaSystem system("system", p);
+  system.run(1000 * kUs);
+  EXPECT_TRUE(system.host.done());
+  EXPECT_LT(system.host.work_done(), system.host.work_total());
+  EXPECT_NE(system.host_log().find("2 processes, but 1 work queues"), std::string::npos) << system.host_log();
+}
+
 TEST(HostSystem, SmallInvalidationQueueWithInterrupts) {
   SystemParams p = quickstart(Timing::kApproximate);
   p.host.invalidation.order = 0;
