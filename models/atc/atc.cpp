@@ -432,8 +432,14 @@ void Atc::dump_in_flight(std::ostream& out) const {
                                             "backs off",
                                             "waits for earlier writes",
                                             "sent"};
-  for (const Access& access : accesses_) {
-    if (access.state != State::kFree) {
+  // Answered ones are done; their slots are only recycled at the next wake-up.
+  std::vector<bool> answered(accesses_.size());
+  for (std::size_t i = 0; i < released_.size(); ++i) {
+    answered[released_[i].value] = true;
+  }
+  for (std::size_t i = 0; i < accesses_.size(); ++i) {
+    const Access& access = accesses_[i];
+    if (access.state != State::kFree && !answered[i]) {
       out << fmt::format("{}: {} at {:#x}, PASID {}: {}\n", name(), access.write ? "write" : "read",
                          access.address,
                          access.space.has_pasid ? std::to_string(access.space.pasid.value()) : "none",
