@@ -392,6 +392,137 @@ TEST_P(DsaSystem, InvalidationDuringAMoveIsObeyed) {
   b.expect_clean();
 }
 
+// The second chunk cannot be read: what was read behind it stays unused.
+TEST_P(DsaSystem, ReadErrorInTheMiddle) {
+  b.set_up();
+  b.map(kSource, kPageSize);
+  b.map(kDestination, kPageSize);
+  b.agent.memory.fill(kSource + DsaBench::kOffset, kPageSize, pattern);
+  b.agent.read_status = CompletionStatus::kUnsupportedRequest;
+  b.agent.read_error_from = kSource + DsaBench::kOffset + b.params.access_size;
+  b.submit(DsaBench::descriptor(DsaOpcode::kMemmove, 0, kSource, kDestination, kPageSize));
+  b.run(kMs);
+  EXPECT_EQ(b.status(0), DsaStatus::kHardwareError);
+  EXPECT_EQ(b.record(0).bytes_completed, b.params.access_size);
+  EXPECT_EQ(b.record(0).fault_address, kSource + b.params.access_size);
+  const auto got = b.agent.memory.bytes(kDestination + DsaBench::kOffset, kPageSize);
+  for (std::size_t i = 0; i < kPageSize; ++i)
+    ASSERT_EQ(got[i], i < b.params.access_size ? pattern(i) : 0) << i;
+  b.expect_clean();
+}
+
+// The destination's translation goes away between the device's check of the page and its write.
+class DsaRace : public ::testing::TestWithParam<bool> {
+ protected:
+  // Unmaps it too if the parameter says so.
+  void race(DsaBench& b) {
+    b.set_up(false);
+    b.map(kSource, kPageSize);
+    b.map(kDestination, kPageSize);
+    b.submit(DsaBench::descriptor(DsaOpcode::kMemmove, 0, kSource, kDestination, 64));
+    const DsaParams& p = b.params;
+    const Ps lookup = atc_params().defaults().latency;
+    // Both pages known: the read leaves and takes memory_latency, in which the invalidation arrives.
+    const Ps reading = 1000 + p.portal_latency + p.descriptor_latency + 3 * p.request_interval + lookup +
+                       b.agent.translation_latency + lookup;
+    b.agent.invalidate(4, encode_range(kDestination, 12), true, DsaBench::kPasid, false,
+                       reading + b.agent.memory_latency / 2, p.bdf);
+    if (GetParam()) {
+      b.run(reading);
+      b.agent.unmap(DsaBench::kPasid, kDestination);
+    }
+    b.run(kMs);
+    EXPECT_EQ(b.atc.stats().misses.value, 4U) << "source, destination twice, record";
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(Unmapped, DsaRace, ::testing::Bool());
+
+TEST_P(DsaRace, RecordStaysBehindTheWrite) {
+  DsaBench b;
+  b.agent.translation_latency = 3000000;
+  race(b);
+  const auto writes = b.agent.seen_of(TlpKind::kMemWrite);
+  if (GetParam()) {
+    ASSERT_EQ(writes.size(), 1U);
+    EXPECT_EQ(b.status(0), DsaStatus::kPageFault);
+    EXPECT_EQ(DsaCompletionRecord::WRITE::get(b.record(0).status), 1U);
+    EXPECT_EQ(b.record(0).bytes_completed, 0U);
+    EXPECT_TRUE(b.agent.seen_of(TlpKind::kPageRequest).empty()) << "Block on Fault is off";
+  } else {
+    ASSERT_EQ(writes.size(), 2U);
+    EXPECT_EQ(writes[0].address, kDestination + DsaBench::kOffset);
+    EXPECT_EQ(b.status(0), DsaStatus::kSuccess);
+  }
+  b.expect_clean();
+}
+
+// One page is refused at once, the answer for the other comes when the engine would already work on
+// the next descriptor.
+TEST(DsaTiming, LatePageAnswerBelongsToItsDescriptor) {
+  DsaParams p = dsa_params().defaults();
+  p.descriptors_in_progress = 1;
+  DsaBench b(Timing::kApproximate, p);
+  b.set_up();
+  int late = -1;
+  b.agent.on_group = [&](const SeenTlp& request) {
+    if (PageRequestBody::ADDR::in_place(request.body) == kSource) return 1;
+    late = static_cast<int>(PageRequestBody::PRGI::get(request.body));
+    return -1;
+  };
+  b.submit(DsaBench::descriptor(DsaOpcode::kMemmove, 0, kSource, kDestination, 64,
+                                DsaFlags::BLOCK_ON_FAULT::kMask));
+  b.map(kSource + 0x100000, kPageSize);
+  b.map(kDestination + 0x100000, kPageSize);
+  b.submit(DsaBench::descriptor(DsaOpcode::kMemmove, 1, kSource + 0x100000, kDestination + 0x100000, 64));
+  b.run(kMs);
+  ASSERT_GE(late, 0);
+  b.agent.respond(static_cast<unsigned>(late), 1, true, DsaBench::kPasid, 1000, b.params.bdf);
+  b.run(kMs);
+  EXPECT_EQ(b.status(0), DsaStatus::kPageFaultInvalidResponse);
+  EXPECT_EQ(b.record(0).fault_address, kSource) << "at one position the source counts";
+  EXPECT_EQ(b.status(1), DsaStatus::kSuccess);
+  b.expect_clean();
+}
+
+TEST(DsaTiming, EnginesShareFewBuffers) {
+  DsaParams p = dsa_params().defaults();
+  p.read_buffers = 8;
+  p.write_buffers = 2;
+  DsaBench b(Timing::kApproximate, p);
+  b.configure(true, 2);
+  b.write64(dsa_reg::kGrpcfg + DsaGrpcfg::kFlags, DsaGrpcfg::READ_BUFFERS_ALLOWED::make(8));
+  b.enable();
+  constexpr std::uint32_t kSize = 8 * kPageSize;
+  b.map(kSource, 16 * kSize);
+  b.map(kDestination, 16 * kSize);
+  for (unsigned i = 0; i < 16; ++i) {
+    b.submit(DsaBench::descriptor(i % 4 == 0 ? DsaOpcode::kFill : DsaOpcode::kMemmove, i, kSource + i * kSize,
+                                  kDestination + i * kSize, kSize));
+  }
+  b.run(20 * kMs);
+  for (unsigned i = 0; i < 16; ++i) ASSERT_EQ(b.status(i), DsaStatus::kSuccess) << i;
+  b.expect_clean();
+}
+
+TEST(DsaTiming, OnlyWholePortalWritesCount) {
+  DsaBench b;
+  b.set_up();
+  const DsaDescriptor d = DsaBench::descriptor(DsaOpcode::kNoop, 0, 0, 0, 0);
+  const Addr portal = b.params.bar2 + dsa_portal_offset(0, DsaPortal::kUnlimited);
+  b.agent.mmio_write(portal + 32, &d, sizeof d, 1000);
+  b.agent.mmio_write(portal, &d, 32, 1000);
+  b.agent.mmio_write(b.params.bar2 + dsa_portal_offset(0, DsaPortal::kLimitedIms), &d, sizeof d, 1000);
+  b.agent.mmio_write(b.params.bar2 + dsa_portal_offset(1, DsaPortal::kLimited), &d, sizeof d, 1000);
+  b.run(kMs);
+  EXPECT_EQ(b.dsa.stats().dropped.value, 4U);
+  EXPECT_EQ(b.status(0), DsaStatus::kNone);
+  b.agent.mmio_write(portal + 15 * 64, &d, sizeof d, 1000);  // any slot of the page will do
+  b.run(kMs);
+  EXPECT_EQ(b.status(0), DsaStatus::kSuccess);
+  b.expect_clean();
+}
+
 // The device's own latencies, without ATC misses: formula from the parameters.
 TEST(DsaTiming, LatencyOfANoOp) {
   DsaBench b;
