@@ -7,7 +7,7 @@
 
 namespace svasim {
 
-// --- Fetching ------------------------------------------------------------------------------------------
+// --- Fetching
 
 // Nothing to do, or not allowed to.
 bool Iommu::queue_stopped() const {
@@ -129,7 +129,7 @@ void Iommu::advance_head() {
   }
 }
 
-// --- Executing -------------------------------------------------------------------------------------------
+// --- Executing
 
 bool Iommu::execute(const InvalidationOperation& operation, Ps& cost) {
   using Kind = InvalidationOperation::Kind;
@@ -236,7 +236,7 @@ void Iommu::outdate_contexts() {
   }
 }
 
-// --- Devices ---------------------------------------------------------------------------------------------
+// --- Devices
 
 // False: no ITag is free, or the function has as many invalidations pending as it can take.
 bool Iommu::invalidate_device(const InvalidationOperation& operation) {
@@ -360,7 +360,7 @@ void Iommu::check_timeouts(Ps now) {
   }
 }
 
-// --- Waits -----------------------------------------------------------------------------------------------
+// --- Waits
 
 // Completes the wait descriptors that may complete, in order.
 void Iommu::check_waits() {

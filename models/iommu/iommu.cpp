@@ -75,7 +75,7 @@ std::uint16_t Iommu::device_of(RequesterId requester, unsigned link) {
   return index;
 }
 
-// --- Sockets ---------------------------------------------------------------------------------------
+// --- Sockets
 
 tlm::tlm_sync_enum Iommu::nb_transport_fw(unsigned port, tlm::tlm_generic_payload& payload,
                                           tlm::tlm_phase& phase, sc_core::sc_time& delay) {
@@ -142,7 +142,7 @@ unsigned Iommu::transport_dbg(unsigned port, tlm::tlm_generic_payload& payload) 
   return payload.is_response_ok() ? payload.get_data_length() : 0;
 }
 
-// --- Time ------------------------------------------------------------------------------------------
+// --- Time
 
 void Iommu::schedule(Ps when, Work work, std::uint64_t key, std::uint32_t index,
                      tlm::tlm_generic_payload* payload) {
@@ -226,7 +226,7 @@ void Iommu::handle(const Due& due) {
   }
 }
 
-// --- Registers -------------------------------------------------------------------------------------
+// --- Registers
 
 void Iommu::access_registers(tlm::tlm_generic_payload& payload, Ps& time) {
   const Addr offset = payload.get_address() - params_.register_base;
@@ -292,7 +292,7 @@ void Iommu::flush_all() {
   invalidate_translations(InvalidationScope());
 }
 
-// --- Memory accesses and messages of the IOMMU itself ------------------------------------------------
+// --- Memory accesses and messages of the IOMMU itself
 
 Transaction& Iommu::new_access(Access::Use use, std::uint32_t owner, tlm::tlm_command command, Addr address,
                                unsigned char* data, unsigned bytes) {
@@ -398,7 +398,7 @@ void Iommu::send_group_response(RequesterId requester, bool has_pasid, Pasid pas
   send_message(message);
 }
 
-// --- Inspection --------------------------------------------------------------------------------------
+// --- Inspection
 
 std::uint64_t Iommu::in_flight() const {
   std::uint64_t count = arrivals_.size() + backlog_.size() + waits_.size() + messages_in_flight_ +

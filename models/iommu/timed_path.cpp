@@ -6,7 +6,7 @@
 
 namespace svasim {
 
-// --- Lists -------------------------------------------------------------------------------------------
+// --- Lists
 
 void Iommu::append(WaitList& list, std::uint32_t index) {
   requests_[index].next_waiter = kNoRequest;
@@ -24,7 +24,7 @@ std::uint32_t Iommu::pop(WaitList& list) {
   return index;
 }
 
-// --- In and out ----------------------------------------------------------------------------------------
+// --- In and out
 
 // False: no slot is free.
 bool Iommu::begin(const Arrival& arrival, Ps now) {
@@ -206,7 +206,7 @@ void Iommu::retire(std::uint32_t index, Ps when) {
   }
 }
 
-// --- Structure fetches -----------------------------------------------------------------------------
+// --- Structure fetches
 
 void Iommu::start_fetch(std::uint32_t index, Action action) {
   Request& r = requests_[index];
@@ -309,7 +309,7 @@ void Iommu::structure_data(Fetch& fetch) {
   }
 }
 
-// --- Walks -------------------------------------------------------------------------------------------
+// --- Walks
 
 void Iommu::start_walk(std::uint32_t index) {
   Request& r = requests_[index];

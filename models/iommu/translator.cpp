@@ -82,9 +82,6 @@ Next Translator::check_root(Request& request) {
       if (root_.bad_fields || !capabilities_.params().scalable_mode) {
         return fail(request, FaultReason::kTranslationModeInvalid);
       }
-      if (request.has_pasid && !capabilities_.pasid_fits(request.pasid.value())) {
-        return fail(request, FaultReason::kPasidBeyondWidth);
-      }
       return Next::kDone;
     case TranslationMode::kAbortDma:
       return fail(request, capabilities_.params().abort_dma ? FaultReason::kAbortDma
@@ -115,6 +112,9 @@ Next Translator::check_context(Request& request, const ContextEntry& context) {
   }
   if (!context.pasid_enable) {
     return fail(request, FaultReason::kPasidDisabled);
+  }
+  if (!capabilities_.pasid_fits(request.pasid.value())) {
+    return fail(request, FaultReason::kPasidBeyondWidth);
   }
   if (request.pasid.value() >= context.pasid_limit) {
     return fail(request, FaultReason::kPasidBeyondDirectory);

@@ -51,6 +51,7 @@ struct DeviceAnswer {
   Translation translation;
   Attribution attribution;
   bool response_ok = false;
+  Addr address = 0;  // the payload's, as it came back
 };
 
 struct DeviceMessage {
@@ -146,6 +147,7 @@ class IommuDevice : public sc_core::sc_module, private FwReceiver, private BwRec
     answer.translation = t.pcie.translation;
     answer.attribution = t.pcie.attribution;
     answer.response_ok = t.is_response_ok();
+    answer.address = t.get_address();
     t.release();
   }
   tlm::tlm_sync_enum nb_transport_bw(unsigned, tlm::tlm_generic_payload& payload, tlm::tlm_phase& phase,
@@ -265,6 +267,8 @@ struct IommuBenchOptions {
   bool scalable = true;
   unsigned links = 1;
   unsigned walker_slots = 8;
+  Ps walker_step = walker_params().defaults().step_latency;
+  Ps bus_latency = 1000;
   IommuParams iommu = iommu_params().defaults();
   // Binds something else than scripted devices to the links.
   std::function<void(struct IommuBench&)> attach;
@@ -301,10 +305,11 @@ struct IommuBench {
     const auto name = [&](const std::string& what) { return options.prefix + what; };
     memory = std::make_unique<Memory>(name("memory").c_str(), memory_parameters, context);
     MemoryBusParams bus_parameters = memory_bus_params().defaults();
-    bus_parameters.latency = kNs;
+    bus_parameters.latency = options.bus_latency;
     bus = std::make_unique<MemoryBus>(name("bus").c_str(), bus_parameters, context, 5, 3);
     WalkerParams walker_parameters = walker_params().defaults();
     walker_parameters.slots = options.walker_slots;
+    walker_parameters.step_latency = options.walker_step;
     walker = std::make_unique<PageTableWalker>(name("walker").c_str(), walker_parameters, context);
     iommu = std::make_unique<Iommu>(name("iommu").c_str(), params, context, options.links);
     prq = std::make_unique<PageRequestQueue>(name("prq").c_str(), prq_params().defaults(), context);

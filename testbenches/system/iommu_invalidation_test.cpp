@@ -13,7 +13,7 @@ constexpr Addr kA = 0x7000'0000;
 constexpr Addr kB = 0x7000'1000;
 constexpr LeafRights kUsed{true, true, true, FirstStageEntry::A::kMask | FirstStageEntry::D::kMask};
 
-// --- What is removed ------------------------------------------------------------------------------------
+// --- What is removed
 
 // One cached page each: first stage of two PASIDs in one domain, second stage, first stage of another
 // domain. Which of them does a descriptor remove? SPEC: [VTD 6.5.2.3, 6.5.2.4]
@@ -227,7 +227,7 @@ TEST(IommuInvalidationContexts, SettingTheRootFlushes) {
   }
 }
 
-// --- Draining ---------------------------------------------------------------------------------------------
+// --- Draining
 
 // A request that is on its way to memory with the old translation holds the wait back.
 TEST(IommuDrain, WaitsForDataAccessesUnderWay) {
@@ -289,32 +289,65 @@ TEST(IommuDrain, WaitCompletesWithTheLastEarlierAccess) {
   EXPECT_EQ(written, data + 1 + Bench::memory_time(4) - kNs);
 }
 
+// The answer of an access under way may still be on the bus, already taken off the books.
+TEST(IommuDrain, WaitsForAnswersOnTheBus) {
+  IommuBenchOptions options;
+  options.bus_latency = 300 * kNs;
+  Bench bench(options);
+  bench.first->map(kA, Bench::kData, 12, kUsed);
+  bench.enable();
+  bench.ask(bench.read(Bench::kPasid, kA));
+  // The wait is in the IOMMU some 660 ns after the tail is written, the data of the read as late.
+  for (unsigned i = 0; i < 40; ++i) {
+    bench.put(make_wait_interrupt());
+    const std::uint64_t waits = bench.iommu->stats().waits.value;
+    bench.submit();
+    bench.run_for((i + 1) * 10 * kNs);
+    const std::size_t read = bench.device().send(bench.read(Bench::kPasid, kA), kNs);
+    bench.run_for(kNs + bench.params.lookup_latency() + 1);
+    ASSERT_EQ(bench.iommu->stats().waits.value, waits) << "the read shall be older than the wait";
+    while (bench.iommu->stats().waits.value == waits) {
+      bench.run_for(kNs);
+    }
+    const Ps completed = now_ps();
+    bench.run_for(2'000 * kNs);
+    EXPECT_GE(completed, bench.device().answer(read).at - bench.params.response_latency) << i;
+  }
+}
+
 // A walk that an invalidation overtakes must not fill the caches, nor serve later requests.
 TEST(IommuDrain, OvertakenWalkLeavesNoTrace) {
-  Bench bench;
+  IommuBenchOptions options;
+  options.walker_step = 200 * kNs;  // between the leaf in the walker and the walk's end
+  Bench bench(options);
   bench.first->map(kA, Bench::kData, 12, kUsed);
   bench.enable();
   bench.ask(bench.read(Bench::kPasid, kB));  // contexts only; faults
-  bench.write32(Capabilities::kFaultRecordOffset + 12, 0x80000000U);
   const std::uint64_t walks = bench.walker->stats().started.value;
+  // The walk: four steps of 200 ns with their reads, then 200 ns with the leaf in hand.
   const std::size_t old_read = bench.device().send(bench.read(Bench::kPasid, kA), kNs);
-  bench.run_for(245 * kNs);  // its walk has read the leaf
+  bench.run_for(4 * 200 * kNs + 4 * Bench::memory_time(8) + 20 * kNs);
   ASSERT_FALSE(bench.device().answer(old_read).done);
   bench.first->map(kA, Bench::kData + 0x5000, 12, kUsed);
   bench.put(make_pasid_iotlb_page(Bench::kFirstDomain, Bench::kPasid, kA, 0));
   bench.put(make_wait_status(Bench::kStatus, 99));
   bench.submit();
+  bench.run_for(100 * kNs);  // the invalidation has taken effect, the old walk is not done
+  ASSERT_EQ(bench.iommu->stats().cache_invalidations.value, 1U);
+  ASSERT_FALSE(bench.device().answer(old_read).done);
+  const std::size_t new_read = bench.device().send(bench.read(Bench::kPasid, kA), kNs);
   bench.run_for(10'000 * kNs);
   EXPECT_EQ(bench.status(), 99U);
-  const DeviceAnswer& answer = bench.ask(bench.read(Bench::kPasid, kA));
-  EXPECT_FALSE(answer.translation.hit);
-  EXPECT_EQ(answer.translation.address, Bench::kData + 0x5000);
+  EXPECT_EQ(bench.device().answer(old_read).translation.address, Bench::kData);
+  EXPECT_EQ(bench.device().answer(new_read).translation.address, Bench::kData + 0x5000)
+      << "a later request joined the overtaken walk";
   EXPECT_EQ(bench.walker->stats().started.value - walks, 2U);
+  EXPECT_EQ(bench.iommu->stats().stale_walks.value, 1U);
+  EXPECT_EQ(bench.ask(bench.read(Bench::kPasid, kA)).translation.address, Bench::kData + 0x5000);
   EXPECT_EQ(bench.iommu->stats().stale_uses.value, 0U);
 }
 
 // --- Waits
-// --------------------------------------------------------------------------------------------------
 
 TEST(IommuWaits, StatusInterruptAndOrder) {
   Bench bench;
@@ -356,7 +389,6 @@ TEST(IommuWaits, QueueWrapsAround) {
 }
 
 // --- Device TLBs
-// ----------------------------------------------------------------------------------------------
 
 InvalidationDescriptor all_of_device(Pasid pasid) {
   const AtsRange range = encode_range(0, 64);
@@ -483,7 +515,6 @@ TEST(IommuDeviceTlb, TimeOut) {
 }
 
 // --- Errors
-// ---------------------------------------------------------------------------------------------------
 
 TEST(IommuQueueErrors, EachCodeStopsTheQueueUntilCleared) {
   using E = InvalidationQueueError;

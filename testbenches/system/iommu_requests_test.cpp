@@ -15,7 +15,7 @@ constexpr std::uint64_t kAccessed = FirstStageEntry::A::kMask;
 constexpr std::uint64_t kDirty = FirstStageEntry::D::kMask;
 constexpr LeafRights kUsed{true, true, true, kAccessed | kDirty};
 
-// --- Merging ----------------------------------------------------------------------------------------------
+// --- Merging
 
 // Requests of all kinds for one page at once: each gets the answer it would get alone.
 TEST(IommuMerge, DifferentAccessesToOnePage) {
@@ -113,7 +113,7 @@ TEST(IommuMerge, FullOfMissesMakesProgress) {
   EXPECT_EQ(bench.iommu->in_flight(), 0U);
 }
 
-// --- Accessed and dirty -----------------------------------------------------------------------------------
+// --- Accessed and dirty
 
 TEST(IommuAccessedDirty, ReadSetsAWriteSetsD) {
   for (const bool loose : {true}) {
@@ -180,7 +180,7 @@ TEST(IommuAccessedDirty, UpdateRacingAnUnmap) {
   EXPECT_EQ(bench.iommu->stats().stale_uses.value, 0U);
 }
 
-// --- Page requests ----------------------------------------------------------------------------------------
+// --- Page requests
 
 TEST(IommuPageRequests, ReachTheQueueAndAreAnswered) {
   for (const bool loose : {false}) {
@@ -254,7 +254,7 @@ TEST(IommuPageRequests, WaitDrainsThem) {
   EXPECT_EQ(bench.read64(vtd_reg::kPqt), 21U * 32);
 }
 
-// --- Waits with a fence -----------------------------------------------------------------------------------
+// --- Waits with a fence
 
 TEST(IommuFence, HoldsLaterDescriptorsBack) {
   Bench bench;
@@ -287,7 +287,7 @@ TEST(IommuFence, DoneAtOnce) {
   EXPECT_EQ(bench.iommu->stats().waits.value, 11U);
 }
 
-// --- Links ------------------------------------------------------------------------------------------------
+// --- Links
 
 TEST(IommuLinks, MessagesGoToTheLinkOfTheirRequester) {
   IommuBenchOptions options;
@@ -305,7 +305,7 @@ TEST(IommuLinks, MessagesGoToTheLinkOfTheirRequester) {
   EXPECT_EQ(bench.device(2).received().size(), 1U);
 }
 
-// --- Both timing modes, one behaviour; and the same results whoever comes first -------------------------
+// --- Both timing modes, one behaviour; and the same results whoever comes first
 
 struct Outcome {
   std::vector<std::tuple<FaultReason, CompletionStatus, Addr, unsigned, bool, bool>> answers;
@@ -382,7 +382,7 @@ TEST(IommuModesAgree, LooseAndApproximate) {
   EXPECT_GT(loose_bench.iommu->stats().faulted.value, 20U);
 }
 
-// --- Registers over the bus -------------------------------------------------------------------------------
+// --- Registers over the bus
 
 TEST(IommuRegisters, CapabilitiesFollowParameters) {
   Bench bench;

@@ -40,6 +40,7 @@ TEST(IommuTiming, HitCostsLookUpForwardMemoryAndResponse) {
   EXPECT_EQ(answer.credit_at, sent + 1 * kNs + bench.params.lookup_latency() + 1);
   EXPECT_EQ(bench.device().word(bench.asked), 0x1122334455667788U);
   EXPECT_TRUE(answer.translation.hit);
+  EXPECT_EQ(answer.address, 0x7000'0040U) << "the device gets its own address back";
   EXPECT_EQ(answer.translation.address, Bench::kData);
   EXPECT_EQ(answer.attribution[Stage::kMemory], Bench::memory_time(64));
   EXPECT_EQ(answer.attribution[Stage::kIommuLookup], own_time(bench.params));
@@ -101,6 +102,19 @@ TEST(IommuTiming, WithoutPagingStructureCacheEveryWalkStartsAtTheTop) {
   const DeviceAnswer& neighbour = bench.ask(bench.read(Bench::kPasid, 0x7000'1000));
   EXPECT_EQ(neighbour.at,
             sent + 1 * kNs + own_time(bench.params) + walk_time(bench.params, 4) + Bench::memory_time(64));
+}
+
+// Rights of the tables above are kept by the paging-structure cache.
+TEST(IommuTiming, PagingStructureCacheKeepsRights) {
+  Bench bench;
+  bench.first->map(0x7000'0000, Bench::kData, 12, kUsed);
+  bench.first->map(0x7000'1000, Bench::kData + 0x5000, 12, kUsed);
+  bench.first->set_entry(0x7000'0000, 2, bench.first->entry(0x7000'0000, 2) & ~FirstStageEntry::RW::kMask);
+  bench.enable();
+  EXPECT_EQ(bench.ask(bench.read(Bench::kPasid, 0x7000'0000)).fault, FaultReason::kNone);
+  const std::uint64_t reads = bench.walker->stats().reads.value;
+  EXPECT_EQ(bench.ask(Bench::as_write(bench.read(Bench::kPasid, 0x7000'1000))).fault, FaultReason::kNoWrite);
+  EXPECT_EQ(bench.walker->stats().reads.value - reads, 1U);
 }
 
 // Look-ups start one per interval; the second of two that arrive together waits one interval.

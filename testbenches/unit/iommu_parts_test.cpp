@@ -121,6 +121,18 @@ TEST(IommuFaultRecorder, HeldEventGoesAwayWithItsCause) {
   EXPECT_FALSE(recorder.event().write_control(0));
 }
 
+// FM: which bits of the function number are not compared. SPEC: [VTD 6.5.2.1]
+TEST(IommuOperation, FunctionMask) {
+  const std::uint16_t masks[] = {0, 4, 6, 7};
+  for (unsigned fm = 0; fm < 4; ++fm) {
+    InvalidationOperation op;
+    EXPECT_FALSE(
+        decode_invalidation(make_context_cache(ContextGranularity::kDevice, {}, RequesterId(0x100), fm),
+                            TranslationMode::kScalable, true, 18, op));
+    EXPECT_EQ(op.requester_mask, masks[fm]);
+  }
+}
+
 // The machine asks for one entry after the other; a fault on the way ends it.
 TEST(IommuStructureFetch, ReadsInOrder) {
   const Capabilities capabilities(iommu_capability_params().defaults());
