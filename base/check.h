@@ -18,9 +18,9 @@ class InternalError : public std::logic_error {
 }  // namespace svasim
 
 // SVASIM_CHECK(condition, "what it means when it fails")
-#define SVASIM_CHECK(condition, what)                                        \
-  do {                                                                       \
-    if (__builtin_expect(!(condition), 0)) {                                 \
+#define SVASIM_CHECK(condition, what)                                          \
+  do {                                                                         \
+    if (__builtin_expect(!(condition), 0)) {                                   \
       ::svasim::fail_check(__FILE__, __LINE__, #condition, std::string(what)); \
-    }                                                                        \
+    }                                                                          \
   } while (false)

@@ -62,7 +62,5 @@ bool parse_bdf(const std::string& text, RequesterId& id);
 
 template <typename Tag, typename Rep>
 struct std::hash<svasim::Id<Tag, Rep>> {
-  std::size_t operator()(svasim::Id<Tag, Rep> id) const noexcept {
-    return std::hash<Rep>()(id.value());
-  }
+  std::size_t operator()(svasim::Id<Tag, Rep> id) const noexcept { return std::hash<Rep>()(id.value()); }
 };

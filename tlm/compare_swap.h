@@ -16,7 +16,9 @@ class CompareSwap : public tlm::tlm_extension<CompareSwap> {
   bool swapped() const { return seen == expected; }
 
   tlm::tlm_extension_base* clone() const override { return new CompareSwap(*this); }
-  void copy_from(const tlm::tlm_extension_base& other) override { *this = static_cast<const CompareSwap&>(other); }
+  void copy_from(const tlm::tlm_extension_base& other) override {
+    *this = static_cast<const CompareSwap&>(other);
+  }
 };
 
 }  // namespace svasim

@@ -23,29 +23,31 @@ enum class TlpKind : std::uint8_t {
   kPrgResponse,           // message, root complex to device
 };
 
-inline bool is_posted(TlpKind kind) { return kind != TlpKind::kMemRead && kind != TlpKind::kTranslationRequest; }
+inline bool is_posted(TlpKind kind) {
+  return kind != TlpKind::kMemRead && kind != TlpKind::kTranslationRequest;
+}
 
 // SPEC: [PCIE 2.2.9]; CRS does not occur for the requests modelled here.
 enum class CompletionStatus : std::uint8_t { kSuccess, kUnsupportedRequest, kCompleterAbort };
 
 // How an access ended that went through an ATC, as the device sees it.
 enum class AccessOutcome : std::uint8_t {
-  kDone,               // see status for what the completer said
-  kWait,               // b_transport only: waits for a page; send it again with nb_transport, unchanged
-  kPageFault,          // no right to the page, and no page request was made for it
-  kInvalidResponse,    // page group response Invalid Request, or still no right after all retries
-  kResponseFailure,    // page group response Response Failure
-  kTranslationError,   // the translation request ended with UR or CA
+  kDone,              // see status for what the completer said
+  kWait,              // b_transport only: waits for a page; send it again with nb_transport, unchanged
+  kPageFault,         // no right to the page, and no page request was made for it
+  kInvalidResponse,   // page group response Invalid Request, or still no right after all retries
+  kResponseFailure,   // page group response Response Failure
+  kTranslationError,  // the translation request ended with UR or CA
 };
 
 // A translation as the translation agent answered or used it.
 struct Translation {
-  Addr address = 0;              // physical address of the page (not of the access)
-  std::uint8_t page_shift = 0;   // 12, 21 or 30; 0: none
+  Addr address = 0;             // physical address of the page (not of the access)
+  std::uint8_t page_shift = 0;  // 12, 21 or 30; 0: none
   bool read = false;
   bool write = false;
   bool execute = false;
-  bool privileged = false;       // the rights are those of privileged accesses
+  bool privileged = false;  // the rights are those of privileged accesses
   bool global = false;
   bool untranslated_only = false;  // U of the completion entry
   bool non_snooped = false;        // N of the completion entry
@@ -55,27 +57,26 @@ struct Translation {
 // Fields of every request on a PCIe socket. The sender of the request writes the request fields;
 // the completer writes the outcome before BEGIN_RESP; each hop charges its time to `attribution`.
 //
-// | field                  | written by         | default      | meaning                                     |
+// | field                  | written by         | default      | meaning |
 // |------------------------|--------------------|--------------|---------------------------------------------|
-// | kind, at               | requester          | read, untr.  | what the TLP is                             |
-// | requester              | requester          | 00:00.0      | PCIe Requester ID                           |
-// | has_pasid, pasid       | requester          | none         | PASID prefix                                |
-// | privileged, execute    | requester          | false        | prefix bits PMR and EXR                     |
-// | no_write               | requester          | false        | NW of a translation request                 |
-// | no_page_request        | device             | false        | its ATC answers a fault, asks for no page   |
-// | relaxed                | device             | false        | a write: may pass others in its ATC         |
-// | ahead                  | device             | 0            | bytes behind the access it will use as well |
-// | id                     | requester          | 0            | number unique and deterministic per device  |
-// | iova                   | requester          | 0            | address as requested; the payload's address |
-// |                        |                    |              | becomes the translated one behind the IOMMU |
-// | body, prg_index, ...   | message sender     | 0            | message contents                            |
-// | status, translation,   | completer          | success,none | outcome                                     |
-// | fault                  |                    |              |                                             |
-// | outcome                | the ATC            | done         | how the access ended for the device         |
-// | attribution            | every hop          | empty        | where the time went                         |
-// | slot                   | the IOMMU          | 0            | its own book-keeping while it holds it      |
-// | atc_slot               | the ATC            | 0            | its own book-keeping while it holds it      |
-// | holds_credit           | the link           | false        | its flow-control credit is not returned yet |
+// | kind, at               | requester          | read, untr.  | what the TLP is | | requester              |
+// requester          | 00:00.0      | PCIe Requester ID                           | | has_pasid, pasid |
+// requester          | none         | PASID prefix                                | | privileged, execute |
+// requester          | false        | prefix bits PMR and EXR                     | | no_write | requester |
+// false        | NW of a translation request                 | | no_page_request        | device | false |
+// its ATC answers a fault, asks for no page   | | relaxed                | device             | false | a
+// write: may pass others in its ATC         | | ahead                  | device             | 0            |
+// bytes behind the access it will use as well | | id                     | requester          | 0 | number
+// unique and deterministic per device  | | iova                   | requester          | 0            |
+// address as requested; the payload's address | |                        |                    | | becomes the
+// translated one behind the IOMMU | | body, prg_index, ...   | message sender     | 0            | message
+// contents                            | | status, translation,   | completer          | success,none |
+// outcome                                     | | fault                  |                    | | | | outcome
+// | the ATC            | done         | how the access ended for the device         | | attribution | every
+// hop          | empty        | where the time went                         | | slot                   | the
+// IOMMU          | 0            | its own book-keeping while it holds it      | | atc_slot               |
+// the ATC            | 0            | its own book-keeping while it holds it      | | holds_credit | the link
+// | false        | its flow-control credit is not returned yet |
 class PcieExtension : public tlm::tlm_extension<PcieExtension> {
  public:
   TlpKind kind = TlpKind::kMemRead;
@@ -93,12 +94,12 @@ class PcieExtension : public tlm::tlm_extension<PcieExtension> {
   Addr iova = 0;
 
   // Messages. SPEC: [ATS 4], [PRI 6, 7]
-  std::uint64_t body = 0;         // invalidate or page request: the 64-bit body, see ats_messages.h
-  std::uint32_t itag_vector = 0;  // invalidate completion
-  std::uint8_t itag = 0;          // invalidate request
+  std::uint64_t body = 0;             // invalidate or page request: the 64-bit body, see ats_messages.h
+  std::uint32_t itag_vector = 0;      // invalidate completion
+  std::uint8_t itag = 0;              // invalidate request
   std::uint8_t completion_count = 1;  // CC of an invalidate completion
-  std::uint16_t prg_index = 0;    // PRG response
-  std::uint8_t response_code = 0;  // PRG response
+  std::uint16_t prg_index = 0;        // PRG response
+  std::uint8_t response_code = 0;     // PRG response
 
   CompletionStatus status = CompletionStatus::kSuccess;
   Translation translation;
@@ -139,7 +140,9 @@ class SourceTag : public tlm::tlm_extension<SourceTag> {
   std::uint8_t port[kMaxHops] = {};
 
   tlm::tlm_extension_base* clone() const override { return new SourceTag(*this); }
-  void copy_from(const tlm::tlm_extension_base& other) override { *this = static_cast<const SourceTag&>(other); }
+  void copy_from(const tlm::tlm_extension_base& other) override {
+    *this = static_cast<const SourceTag&>(other);
+  }
 };
 
 // Protocol of PCIe sockets. A component that does not know PcieExtension would change the meaning

@@ -11,8 +11,8 @@ namespace svasim {
 class FwReceiver {
  public:
   virtual ~FwReceiver() = default;
-  virtual tlm::tlm_sync_enum nb_transport_fw(unsigned port, tlm::tlm_generic_payload& payload, tlm::tlm_phase& phase,
-                                             sc_core::sc_time& delay) = 0;
+  virtual tlm::tlm_sync_enum nb_transport_fw(unsigned port, tlm::tlm_generic_payload& payload,
+                                             tlm::tlm_phase& phase, sc_core::sc_time& delay) = 0;
   virtual void b_transport(unsigned port, tlm::tlm_generic_payload& payload, sc_core::sc_time& delay) = 0;
   // Untimed access without side effects on timing or statistics; returns the bytes transferred.
   virtual unsigned transport_dbg(unsigned /*port*/, tlm::tlm_generic_payload& /*payload*/) { return 0; }
@@ -22,8 +22,8 @@ class FwReceiver {
 class BwReceiver {
  public:
   virtual ~BwReceiver() = default;
-  virtual tlm::tlm_sync_enum nb_transport_bw(unsigned port, tlm::tlm_generic_payload& payload, tlm::tlm_phase& phase,
-                                             sc_core::sc_time& delay) = 0;
+  virtual tlm::tlm_sync_enum nb_transport_bw(unsigned port, tlm::tlm_generic_payload& payload,
+                                             tlm::tlm_phase& phase, sc_core::sc_time& delay) = 0;
 };
 
 template <typename Types = tlm::tlm_base_protocol_types>
@@ -54,7 +54,8 @@ class TargetSocket : public tlm::tlm_target_socket<32, Types> {
   Forward forward_;
 };
 
-template <typename Types = tlm::tlm_base_protocol_types, sc_core::sc_port_policy Policy = sc_core::SC_ONE_OR_MORE_BOUND>
+template <typename Types = tlm::tlm_base_protocol_types,
+          sc_core::sc_port_policy Policy = sc_core::SC_ONE_OR_MORE_BOUND>
 class InitiatorSocket : public tlm::tlm_initiator_socket<32, Types, 1, Policy> {
  public:
   InitiatorSocket(const char* name, BwReceiver& owner, unsigned port)

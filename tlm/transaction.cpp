@@ -36,8 +36,9 @@ void PcieExtension::reset(Ps now) {
 
 const char* stage_name(Stage stage) {
   static constexpr const char* kNames[kStages] = {
-      "device",    "atc",       "link",         "iommu_queue",   "iommu_lookup", "context_fetch", "walk_wait",
-      "walk_logic", "walk_read", "page_request", "handler_queue", "handler",      "response",      "memory"};
+      "device",        "atc",       "link",       "iommu_queue", "iommu_lookup",
+      "context_fetch", "walk_wait", "walk_logic", "walk_read",   "page_request",
+      "handler_queue", "handler",   "response",   "memory"};
   return kNames[static_cast<std::size_t>(stage)];
 }
 

@@ -49,7 +49,8 @@ class TransactionPool : public tlm::tlm_mm_interface {
   ~TransactionPool() override;
 
   // A payload with one reference, held by the caller. `data` stays the caller's until the response.
-  Transaction& allocate(tlm::tlm_command command, Addr address, unsigned char* data, std::size_t length, Ps now);
+  Transaction& allocate(tlm::tlm_command command, Addr address, unsigned char* data, std::size_t length,
+                        Ps now);
 
   void free(tlm::tlm_generic_payload* payload) override;
 

@@ -196,8 +196,7 @@ void Host::start(const Platform& platform) {
   platform_ = platform;
   faults_ = std::make_unique<FaultService>(
       *this, params_.faults, RngStream(context_.seed, std::string(name()) + ".faults"), stats_,
-      context_.page_faults,
-      [this](RequesterId device, Pasid pasid) { return find(device, pasid); },
+      context_.page_faults, [this](RequesterId device, Pasid pasid) { return find(device, pasid); },
       [this](unsigned iommu, const PageRequest& last, PageResponseCode code, Task done) {
         iommus_[iommu]->respond(last, code, std::move(done));
       });

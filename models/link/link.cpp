@@ -280,13 +280,14 @@ unsigned PcieLink::transport_dbg(unsigned port, tlm::tlm_generic_payload& payloa
 }
 
 std::uint64_t PcieLink::in_flight() const {
-  return down_.size() + waiting_posted_.size() + waiting_non_posted_.size() + mmio_.size() - mmio_free_.size() +
-         posted_.in_use() + non_posted_.in_use();
+  return down_.size() + waiting_posted_.size() + waiting_non_posted_.size() + mmio_.size() -
+         mmio_free_.size() + posted_.in_use() + non_posted_.in_use();
 }
 
 void PcieLink::dump_in_flight(std::ostream& out) const {
   const auto line = [&](const tlm::tlm_generic_payload* payload, const char* what) {
-    out << fmt::format("{}: {} at {:#x} of {} B\n", name(), what, payload->get_address(), payload->get_data_length());
+    out << fmt::format("{}: {} at {:#x} of {} B\n", name(), what, payload->get_address(),
+                       payload->get_data_length());
   };
   for (const Waiting& waiting : waiting_posted_) {
     line(waiting.payload, "posted request waits for a credit");

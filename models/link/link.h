@@ -76,14 +76,13 @@ class PcieLink : public sc_core::sc_module, public Inspectable, private FwReceiv
 
   // Bytes on the wire of a request, or of the completion with its data.
   std::uint64_t wire_bytes(std::uint64_t data, bool has_pasid) const {
-    const std::uint64_t packets = data <= params_.max_payload ? 1 : (data + params_.max_payload - 1) / params_.max_payload;
+    const std::uint64_t packets =
+        data <= params_.max_payload ? 1 : (data + params_.max_payload - 1) / params_.max_payload;
     return data + packets * (params_.overhead + (has_pasid ? params_.pasid_prefix : 0));
   }
   std::uint64_t request_bytes(tlm::tlm_generic_payload& payload) const;
   std::uint64_t completion_bytes(tlm::tlm_generic_payload& payload) const;
-  Credits& credits_of(const PcieExtension& pcie) {
-    return is_posted(pcie.kind) ? posted_ : non_posted_;
-  }
+  Credits& credits_of(const PcieExtension& pcie) { return is_posted(pcie.kind) ? posted_ : non_posted_; }
 
   LinkParams params_;
   TargetSocket<PcieProtocol> up_in_;

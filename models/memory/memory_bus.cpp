@@ -17,8 +17,8 @@ MemoryBus::MemoryBus(sc_core::sc_module_name name, const MemoryBusParams& params
         std::make_unique<TargetSocket<>>(fmt::format("in{}", i).c_str(), static_cast<FwReceiver&>(*this), i));
   }
   for (unsigned i = 0; i < targets; ++i) {
-    targets_.push_back(
-        std::make_unique<InitiatorSocket<>>(fmt::format("out{}", i).c_str(), static_cast<BwReceiver&>(*this), i));
+    targets_.push_back(std::make_unique<InitiatorSocket<>>(fmt::format("out{}", i).c_str(),
+                                                           static_cast<BwReceiver&>(*this), i));
   }
 }
 

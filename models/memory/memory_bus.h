@@ -18,8 +18,8 @@ namespace svasim {
 // their number: targets serve equal-time requests in that order.
 class MemoryBus : public sc_core::sc_module, private FwReceiver, private BwReceiver {
  public:
-  MemoryBus(sc_core::sc_module_name name, const MemoryBusParams& params, SimContext& context, unsigned initiators,
-            unsigned targets);
+  MemoryBus(sc_core::sc_module_name name, const MemoryBusParams& params, SimContext& context,
+            unsigned initiators, unsigned targets);
 
   // Sockets by number; every one has to be bound.
   TargetSocket<>& initiator(unsigned number) { return *initiators_.at(number); }

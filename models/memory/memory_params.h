@@ -22,7 +22,8 @@ inline const ParamTable<MemoryParams>& memory_params() {
           .bytes("size", &MemoryParams::size, "16 GiB", "4 KiB", "4096 TiB",
                  "Size; only pages that are written take host memory.", "MODEL")
           .time("latency", &MemoryParams::latency, "70 ns", "1 ps", "1 ms",
-                "From the end of an access's turn on its channel to the answer leaving the memory; queueing and "
+                "From the end of an access's turn on its channel to the answer leaving the memory; queueing "
+                "and "
                 "transfer come on top.",
                 "MODEL: idle DRAM latency behind the memory controller")
           .bandwidth("bandwidth", &MemoryParams::bandwidth, "38 GB/s", "1 MB/s", "10 TB/s",
@@ -30,7 +31,8 @@ inline const ParamTable<MemoryParams>& memory_params() {
                      "MODEL: one DDR5-4800 channel")
           .count("channels", &MemoryParams::channels, "8", 1, 64, "Channels; a power of two.", "MODEL")
           .bytes("interleave", &MemoryParams::interleave, "256 B", "64 B", "1 GiB",
-                 "Consecutive bytes on one channel; a power of two. An access uses the channel of its first byte.",
+                 "Consecutive bytes on one channel; a power of two. An access uses the channel of its first "
+                 "byte.",
                  "MODEL")
           .check([](const MemoryParams& p, const Complain& bad) {
             if (!is_power_of_two(p.channels)) {
@@ -57,7 +59,8 @@ inline const ParamTable<MemoryBusParams>& memory_bus_params() {
   static const ParamTable<MemoryBusParams> table =
       ParamTable<MemoryBusParams>("Memory bus: decodes physical addresses")
           .time("latency", &MemoryBusParams::latency, "10 ns", "1 ps", "1 ms",
-                "Of each direction, from a request at the bus to the same request at its target; there is no queueing.",
+                "Of each direction, from a request at the bus to the same request at its target; there is no "
+                "queueing.",
                 "MODEL: contention is at the targets");
   return table;
 }

@@ -6,7 +6,8 @@ namespace svasim {
 
 SparseMemory::SparseMemory(std::uint64_t size)
     : size_(size), blocks_((size + (std::uint64_t{1} << kBlockShift) - 1) >> kBlockShift) {
-  SVASIM_CHECK(size % kPageSize == 0 && size <= (std::uint64_t{1} << 52U), "memory size is whole pages, at most 4 PiB");
+  SVASIM_CHECK(size % kPageSize == 0 && size <= (std::uint64_t{1} << 52U),
+               "memory size is whole pages, at most 4 PiB");
 }
 
 unsigned char* SparseMemory::add_page(Addr address) {

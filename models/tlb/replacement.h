@@ -43,6 +43,7 @@ std::vector<std::string> replacement_names();
 
 // Throws InternalError for a name that is not in the table: parameters check it before. `rng` must
 // outlive the policy.
-std::unique_ptr<ReplacementPolicy> make_replacement(std::string_view name, ReplacementShape shape, RngStream& rng);
+std::unique_ptr<ReplacementPolicy> make_replacement(std::string_view name, ReplacementShape shape,
+                                                    RngStream& rng);
 
 }  // namespace svasim

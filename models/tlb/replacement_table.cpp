@@ -34,7 +34,8 @@ std::vector<std::string> replacement_names() {
   return names;
 }
 
-std::unique_ptr<ReplacementPolicy> make_replacement(std::string_view name, ReplacementShape shape, RngStream& rng) {
+std::unique_ptr<ReplacementPolicy> make_replacement(std::string_view name, ReplacementShape shape,
+                                                    RngStream& rng) {
   for (const ReplacementEntry& entry : replacement_table()) {
     if (name == entry.name) {
       return entry.make(shape, rng);

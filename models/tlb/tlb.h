@@ -104,7 +104,8 @@ class Tlb {
     }
     for (std::size_t i = 0; i < keys_.size(); ++i) {
       const std::uint64_t key = keys_[i];
-      if (key != 0 && match(spaces_[i], key & ~kShiftMask, static_cast<unsigned>(key & kShiftMask), data_[i])) {
+      if (key != 0 &&
+          match(spaces_[i], key & ~kShiftMask, static_cast<unsigned>(key & kShiftMask), data_[i])) {
         drop_count(key);
         keys_[i] = 0;
         policy_->invalidate(static_cast<unsigned>(i / ways_), static_cast<unsigned>(i % ways_));

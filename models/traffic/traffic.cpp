@@ -21,7 +21,8 @@ std::uint32_t slot_of(const Transaction& transaction) {
 
 }  // namespace
 
-TrafficGenerator::TrafficGenerator(sc_core::sc_module_name name, const TrafficParams& params, SimContext& context)
+TrafficGenerator::TrafficGenerator(sc_core::sc_module_name name, const TrafficParams& params,
+                                   SimContext& context)
     : sc_core::sc_module(name),
       params_(params),
       context_(context),
@@ -143,9 +144,8 @@ bool TrafficGenerator::prepare(Slot& slot) {
 Transaction& TrafficGenerator::make(std::uint32_t index, Ps leave) {
   Slot& slot = slots_[index];
   const bool write = prepare(slot);
-  Transaction& transaction =
-      context_.pool.allocate(write ? tlm::TLM_WRITE_COMMAND : tlm::TLM_READ_COMMAND, slot.iova, slot.data.data(),
-                             slot.data.size(), leave);
+  Transaction& transaction = context_.pool.allocate(write ? tlm::TLM_WRITE_COMMAND : tlm::TLM_READ_COMMAND,
+                                                    slot.iova, slot.data.data(), slot.data.size(), leave);
   transaction.pcie.requester = params_.bdf;
   transaction.pcie.has_pasid = params_.use_pasid;
   transaction.pcie.pasid = Pasid(params_.pasid);

@@ -21,7 +21,10 @@ inline std::uint64_t word_at(Addr iova) { return iova * 0x9E3779B97F4A7C15ULL; }
 
 // Keeps `outstanding` accesses in flight until `count` are done. Every slot issues its next access
 // `gap` after its previous one completed.
-class TrafficGenerator : public sc_core::sc_module, public Inspectable, private FwReceiver, private BwReceiver {
+class TrafficGenerator : public sc_core::sc_module,
+                         public Inspectable,
+                         private FwReceiver,
+                         private BwReceiver {
  public:
   TrafficGenerator(sc_core::sc_module_name name, const TrafficParams& params, SimContext& context);
 

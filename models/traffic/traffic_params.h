@@ -27,25 +27,33 @@ struct TrafficParams {
 inline const ParamTable<TrafficParams>& traffic_params() {
   static const ParamTable<TrafficParams> table =
       ParamTable<TrafficParams>("Traffic generator: a device that reads and writes by itself")
-          .ref("link", &TrafficParams::link, "device_port", Ref::kRequired, "The link, or ATC, its requests go to.")
+          .ref("link", &TrafficParams::link, "device_port", Ref::kRequired,
+               "The link, or ATC, its requests go to.")
           .bdf("bdf", &TrafficParams::bdf, "00:02.0", "Requester ID.", "MODEL")
           .flag("use_pasid", &TrafficParams::use_pasid, "false", "Whether requests carry a PASID.", "MODEL")
           .count("pasid", &TrafficParams::pasid, "0", 0, kMaxPasid, "PASID of the requests.", "PCIE PASID")
           .choice("pattern", &TrafficParams::pattern, "random", {"sequential", "random"},
-                  "sequential: base, base + stride, ... around the range; random: any multiple of the stride in it.",
+                  "sequential: base, base + stride, ... around the range; random: any multiple of the stride "
+                  "in it.",
                   "MODEL")
           .address("base", &TrafficParams::base, "0x100000000", "First IOVA.", "MODEL")
-          .bytes("range", &TrafficParams::range, "16 MiB", "64 B", "1024 TiB", "Size of the area accessed.", "MODEL")
-          .bytes("size", &TrafficParams::size, "64 B", "8 B", "4 KiB", "Bytes per access; a power of two.", "MODEL")
-          .bytes("stride", &TrafficParams::stride, "64 B", "8 B", "1 GiB", "Distance of addresses; a multiple of size.",
+          .bytes("range", &TrafficParams::range, "16 MiB", "64 B", "1024 TiB", "Size of the area accessed.",
                  "MODEL")
+          .bytes("size", &TrafficParams::size, "64 B", "8 B", "4 KiB", "Bytes per access; a power of two.",
+                 "MODEL")
+          .bytes("stride", &TrafficParams::stride, "64 B", "8 B", "1 GiB",
+                 "Distance of addresses; a multiple of size.", "MODEL")
           .count("write_percent", &TrafficParams::write_percent, "0", 0, 100, "Share of writes.", "MODEL")
-          .count("outstanding", &TrafficParams::outstanding, "32", 1, 65536, "Accesses in flight at a time.", "MODEL")
-          .count("count", &TrafficParams::count, "100000", 1, std::uint64_t{1} << 40U, "Accesses in all.", "MODEL")
+          .count("outstanding", &TrafficParams::outstanding, "32", 1, 65536, "Accesses in flight at a time.",
+                 "MODEL")
+          .count("count", &TrafficParams::count, "100000", 1, std::uint64_t{1} << 40U, "Accesses in all.",
+                 "MODEL")
           .time("gap", &TrafficParams::gap, "1 ns", "1 ps", "1 s",
-                "From an access's completion to the next access of the same slot leaving the device.", "MODEL")
+                "From an access's completion to the next access of the same slot leaving the device.",
+                "MODEL")
           .choice("verify", &TrafficParams::verify, "none", {"none", "address"},
-                  "address: every 8 bytes read must be the value that stands for their IOVA (see traffic/README.md).",
+                  "address: every 8 bytes read must be the value that stands for their IOVA (see "
+                  "traffic/README.md).",
                   "MODEL")
           .flag("start", &TrafficParams::start, "true", "Whether it starts by itself at time 0.", "MODEL")
           .check([](const TrafficParams& p, const Complain& bad) {

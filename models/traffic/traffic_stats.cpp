@@ -9,9 +9,11 @@ void AccessStats::describe(StatRegistry& registry, const std::string& prefix) co
   count("reads", reads, StatUnit::kCount, "Reads completed, with or without a fault.");
   count("writes", writes, StatUnit::kCount, "Writes completed, with or without a fault.");
   count("bytes", bytes, StatUnit::kBytes, "Bytes of the accesses completed.");
-  count("faults", faults, StatUnit::kCount, "Accesses that ended with Unsupported Request or Completer Abort.");
+  count("faults", faults, StatUnit::kCount,
+        "Accesses that ended with Unsupported Request or Completer Abort.");
   count("wrong_data", wrong_data, StatUnit::kCount, "Reads whose data was not what it had to be.");
-  registry.rate(prefix + ".throughput", &bytes, StatUnit::kBytesPerSecond, "Bytes completed per simulated second.");
+  registry.rate(prefix + ".throughput", &bytes, StatUnit::kBytesPerSecond,
+                "Bytes completed per simulated second.");
   registry.histogram(prefix + ".latency", &latency, StatUnit::kPs, StatKind::kTiming,
                      "From an access leaving the device to its completion there.");
   for (std::size_t i = 0; i < kStages; ++i) {

@@ -28,16 +28,16 @@ struct WalkRequest {
   bool upper_user = true;
 
   Addr iova = 0;
-  bool is_write = false;       // the access writes (or is a translation request without NW)
+  bool is_write = false;  // the access writes (or is a translation request without NW)
   bool is_read = true;
-  bool privileged = false;     // PR=1 and SRE=1: U/S does not bind
-  bool write_protect = false;  // WPE: R/W binds privileged writes too
-  bool need_access = true;     // false: report rights without faulting on them (translation requests)
-  bool update_ad = false;      // A/D bits are to be set (first stage always, second stage with SSADE)
+  bool privileged = false;       // PR=1 and SRE=1: U/S does not bind
+  bool write_protect = false;    // WPE: R/W binds privileged writes too
+  bool need_access = true;       // false: report rights without faulting on them (translation requests)
+  bool update_ad = false;        // A/D bits are to be set (first stage always, second stage with SSADE)
   bool extended_access = false;  // EAFE: set EA with A
-  bool snooped = true;         // PWSNP / coherent walk; a needed A/D update without it is a fault
+  bool snooped = true;           // PWSNP / coherent walk; a needed A/D update without it is a fault
   std::uint8_t host_address_width = 46;  // HAW: higher address bits in an entry are reserved
-  std::uint64_t id = 0;        // unique per requester and deterministic; orders equal-time work
+  std::uint64_t id = 0;                  // unique per requester and deterministic; orders equal-time work
 };
 
 // The answer. Fault codes are those of the walk (first or second stage, by format); which answer a
@@ -50,10 +50,10 @@ struct WalkResult {
   bool read = false;
   bool write = false;
   bool user = false;
-  bool dirty = false;     // D of the leaf after the walk (true when the format keeps none)
+  bool dirty = false;  // D of the leaf after the walk (true when the format keeps none)
   bool global = false;
   bool non_leaf_snoop = false;
-  bool snoop = false;     // SNP of a second-stage leaf
+  bool snoop = false;            // SNP of a second-stage leaf
   std::uint8_t fault_level = 0;  // level whose entry faulted
   std::uint8_t reads = 0;        // memory reads done
   std::uint8_t updates = 0;      // atomic A/D updates done

@@ -39,7 +39,8 @@ class ListTlb {
   }
   void fill(std::uint64_t space, Addr address, unsigned shift, std::uint64_t value) {
     auto& set = set_[(address >> shift) % sets_];
-    set.remove_if([&](const Entry& e) { return e.space == space && e.shift == shift && e.page == address >> shift; });
+    set.remove_if(
+        [&](const Entry& e) { return e.space == space && e.shift == shift && e.page == address >> shift; });
     if (set.size() == ways_) {
       set.pop_back();
     }
@@ -68,7 +69,8 @@ class ListTlb {
 };
 
 TEST(Tlb, RandomUseMatchesTheList) {
-  for (const auto& [entries, ways] : {std::pair{1U, 1U}, {8U, 1U}, {8U, 2U}, {64U, 4U}, {16U, 16U}, {24U, 3U}}) {
+  for (const auto& [entries, ways] :
+       {std::pair{1U, 1U}, {8U, 1U}, {8U, 2U}, {64U, 4U}, {16U, 16U}, {24U, 3U}}) {
     Tlb<Data> tlb(shape(entries, ways), 1, "tlb");
     ListTlb list(entries / ways, ways);
     RngStream rng(entries * 100 + ways, "use");
@@ -77,7 +79,8 @@ TEST(Tlb, RandomUseMatchesTheList) {
     for (std::uint64_t step = 1; step < 30000; ++step) {
       const std::uint64_t space = rng.below(3);
       const unsigned shift = std::array{12U, 12U, 12U, 21U, 30U}[rng.below(5)];
-      const Addr address = (rng.below(40) << 12U) + (rng.below(3) << 21U) + (rng.below(2) << 30U) + rng.below(4096);
+      const Addr address =
+          (rng.below(40) << 12U) + (rng.below(3) << 21U) + (rng.below(2) << 30U) + rng.below(4096);
       switch (rng.below(10)) {
         case 0: {
           const Addr last = address + (Addr{1} << (12 + rng.below(4))) - 1;
@@ -93,7 +96,8 @@ TEST(Tlb, RandomUseMatchesTheList) {
           // A region is mapped with one page size at a time, as in a page table.
           const Addr low = (address >> shift) << shift;
           tlb.invalidate_if([&](std::uint64_t s, Addr first, unsigned page_shift, const Data&) {
-            return s == space && first <= low + (Addr{1} << shift) - 1 && first + (Addr{1} << page_shift) - 1 >= low;
+            return s == space && first <= low + (Addr{1} << shift) - 1 &&
+                   first + (Addr{1} << page_shift) - 1 >= low;
           });
           list.invalidate(space, low, low + (Addr{1} << shift) - 1);
           tlb.fill(space, address, shift, Data{step});

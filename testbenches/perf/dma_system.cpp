@@ -20,8 +20,7 @@ const RequesterId kDevice = RequesterId::from_bdf(0, 2, 0);
 
 }  // namespace
 
-DmaSystem::DmaSystem(const DmaSystemSetup& setup)
-    : setup_(setup), context_{1, setup.timing, pool_, stats_} {
+DmaSystem::DmaSystem(const DmaSystemSetup& setup) : setup_(setup), context_{1, setup.timing, pool_, stats_} {
   const auto named = [&](const char* part) { return setup.name + "_" + part; };
   TrafficParams traffic = traffic_params().defaults();
   traffic.bdf = kDevice;
@@ -86,7 +85,8 @@ void DmaSystem::enable() {
   for (std::uint64_t i = 0; i < setup_.pages; ++i) {
     LeafRights rights;
     rights.extra = 0x60;  // A and D are set already
-    SVASIM_CHECK(table.map(kIova + i * kPageSize, kData + i * kPageSize, 12, rights), "a page is mapped once");
+    SVASIM_CHECK(table.map(kIova + i * kPageSize, kData + i * kPageSize, 12, rights),
+                 "a page is mapped once");
     for (Addr offset = 0; offset < kPageSize; offset += 8) {
       memory_->contents().write64(kData + i * kPageSize + offset, word_at(kIova + i * kPageSize + offset));
     }

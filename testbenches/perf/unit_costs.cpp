@@ -27,7 +27,8 @@ BareCall::BareCall(sc_core::sc_module_name name)
   out_.bind(in_);
 }
 
-void BareCall::b_transport(unsigned /*port*/, tlm::tlm_generic_payload& /*payload*/, sc_core::sc_time& delay) {
+void BareCall::b_transport(unsigned /*port*/, tlm::tlm_generic_payload& /*payload*/,
+                           sc_core::sc_time& delay) {
   static const sc_core::sc_time added(10, sc_core::SC_NS);
   delay += added;
 }

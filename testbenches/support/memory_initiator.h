@@ -58,7 +58,8 @@ class MemoryInitiator : public sc_core::sc_module, private MemoryClient {
 
   std::size_t send(tlm::tlm_command command, Addr address, std::vector<unsigned char> data, Ps delay) {
     data_.push_back(std::move(data));
-    Transaction& access = pool_.allocate(command, address, data_.back().data(), data_.back().size(), now_ps());
+    Transaction& access =
+        pool_.allocate(command, address, data_.back().data(), data_.back().size(), now_ps());
     access.source.key = data_.size() - 1;
     const std::size_t number = data_.size() - 1;
     port_.send(access, delay);

@@ -82,7 +82,11 @@ class ScriptedDevice : public sc_core::sc_module, private BwReceiver, private Fw
 class ScriptedRoot : public sc_core::sc_module, private FwReceiver, private BwReceiver {
  public:
   ScriptedRoot(sc_core::sc_module_name name, Ps hold, Ps service)
-      : sc_core::sc_module(name), req_("req", *this, 0), msg_("msg", *this, 1), hold_(hold), service_(service) {}
+      : sc_core::sc_module(name),
+        req_("req", *this, 0),
+        msg_("msg", *this, 1),
+        hold_(hold),
+        service_(service) {}
 
   TargetSocket<PcieProtocol>& req() { return req_; }
   InitiatorSocket<PcieProtocol>& msg() { return msg_; }

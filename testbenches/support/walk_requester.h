@@ -14,7 +14,8 @@ namespace svasim::test {
 // Sends walks and remembers when and how each was answered.
 class WalkRequester : public sc_core::sc_module, private BwReceiver {
  public:
-  explicit WalkRequester(sc_core::sc_module_name name) : sc_core::sc_module(name), socket_("socket", *this, 0) {}
+  explicit WalkRequester(sc_core::sc_module_name name)
+      : sc_core::sc_module(name), socket_("socket", *this, 0) {}
 
   InitiatorSocket<WalkProtocol>& socket() { return socket_; }
 
@@ -52,8 +53,8 @@ class WalkRequester : public sc_core::sc_module, private BwReceiver {
   const Attribution& attribution(std::size_t number) const { return walks_.at(number).walk.attribution; }
 
  private:
-  tlm::tlm_sync_enum nb_transport_bw(unsigned /*port*/, tlm::tlm_generic_payload& payload, tlm::tlm_phase& /*phase*/,
-                                     sc_core::sc_time& delay) override {
+  tlm::tlm_sync_enum nb_transport_bw(unsigned /*port*/, tlm::tlm_generic_payload& payload,
+                                     tlm::tlm_phase& /*phase*/, sc_core::sc_time& delay) override {
     --outstanding_;
     answered_at_[payload.get_extension<WalkExtension>()->slot] = now_ps() + delay.value();
     return tlm::TLM_COMPLETED;

@@ -29,7 +29,10 @@ LinkParams setup(unsigned credits) {
 
 struct Bench {
   explicit Bench(unsigned credits, Ps hold = kHold)
-      : link("link", setup(credits), context), device("device", pool), root("root", hold, kService), cpu("cpu", pool) {
+      : link("link", setup(credits), context),
+        device("device", pool),
+        root("root", hold, kService),
+        cpu("cpu", pool) {
     device.req().bind(link.up_in());
     link.up_out().bind(root.req());
     root.msg().bind(link.down_in());
@@ -81,7 +84,8 @@ TEST(LinkTiming, TheWireTakesOnePacketAtATime) {
   for (unsigned i = 0; i < 10; ++i) {
     EXPECT_EQ(bench.root.arrived_at().at(i), 1 * kNs + (i + 1) * 20 * kNs + kLatency) << i;
     // Completions (84 ns each) are the bottleneck on the way back.
-    EXPECT_EQ(bench.device.answered_at(i), bench.root.arrived_at().at(0) + kHold + kService + (i + 1) * 84 * kNs + kLatency)
+    EXPECT_EQ(bench.device.answered_at(i),
+              bench.root.arrived_at().at(0) + kHold + kService + (i + 1) * 84 * kNs + kLatency)
         << i;
   }
 }

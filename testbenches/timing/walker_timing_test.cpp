@@ -130,7 +130,8 @@ TEST(WalkerTiming, SlotsWorkInParallelAndInOrder) {
     for (unsigned i = 0; i < 7; ++i) {
       // Tables of different walks lie on different channels: 4 tables each, 64 channels.
       const Addr iova = Addr{i} << 39U;
-      walks.push_back(bench.requester.send(bench.request(bench.map(iova, 0x10000 + i * 0x1000), iova), 1 * kNs));
+      walks.push_back(
+          bench.requester.send(bench.request(bench.map(iova, 0x10000 + i * 0x1000), iova), 1 * kNs));
     }
     EXPECT_EQ(bench.requester.outstanding(), 7U);
     sc_core::sc_start(to_sc(10000 * kNs));
