@@ -2,17 +2,29 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstring>
 #include <vector>
 
 namespace svasim {
 
 namespace {
 
+// Any change of one bit changes the result: every step is a bijection of the state.
 std::uint64_t hash_bytes(const unsigned char* data, unsigned length) {
-  std::uint64_t hash = 0xCBF29CE484222325U;
-  for (unsigned i = 0; i < length; ++i) {
-    hash = (hash ^ data[i]) * 0x100000001B3U;
+  std::uint64_t hash = length;
+  const auto mix = [&hash](std::uint64_t word) {
+    hash = (hash ^ word) * 0x9E3779B97F4A7C15U;
+    hash ^= hash >> 32U;
+  };
+  unsigned done = 0;
+  for (; done + 8 <= length; done += 8) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, data + done, sizeof word);
+    mix(word);
   }
+  std::uint64_t rest = 0;
+  std::memcpy(&rest, data + done, length - done);
+  mix(rest);
   return hash;
 }
 
