@@ -107,14 +107,14 @@ Next Translator::check_context(Request& request, const ContextEntry& context) {
   if (!request.has_pasid) {
     return Next::kDone;
   }
-  if (request.kind == RequestKind::kTranslated) {
-    return fail(request, FaultReason::kTranslatedWithPasid);
-  }
-  if (!context.pasid_enable) {
+  if (request.kind != RequestKind::kTranslated && !context.pasid_enable) {
     return fail(request, FaultReason::kPasidDisabled);
   }
   if (!capabilities_.pasid_fits(request.pasid.value())) {
     return fail(request, FaultReason::kPasidBeyondWidth);
+  }
+  if (request.kind == RequestKind::kTranslated) {
+    return fail(request, FaultReason::kTranslatedWithPasid);
   }
   if (request.pasid.value() >= context.pasid_limit) {
     return fail(request, FaultReason::kPasidBeyondDirectory);

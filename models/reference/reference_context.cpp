@@ -165,16 +165,15 @@ FaultReason find_scalable_context(const MemoryView& memory, const ReferenceRegis
   // 5. Whether this kind of request is allowed.
   if (is_ats(request.kind) && !dte) return FaultReason::kDeviceTlbDisabled;
   if (request.kind == RequestKind::kPageRequest && !pre) return FaultReason::kPageRequestDisabled;
-  if (request.has_pasid && request.kind == RequestKind::kTranslated) {
-    if (!eptr) return FaultReason::kTranslatedWithPasid;
-  } else if (request.has_pasid && !paside) {
-    return FaultReason::kPasidDisabled;
-  }
+  const bool translated = request.kind == RequestKind::kTranslated;
+  if (request.has_pasid && !translated && !paside) return FaultReason::kPasidDisabled;
 
-  // 6. The PASID: its width, the directory's size, and that it is not the one of plain requests.
+  // 6. The PASID: its width, the directory's size, and that it is not the one of plain requests. A
+  // translated request must be allowed to carry one.
   if (request.has_pasid) {
     const auto width = static_cast<unsigned>(VtdEcap::PSS::get(ecap)) + 1;
     if ((request.pasid.value() >> width) != 0) return FaultReason::kPasidBeyondWidth;
+    if (translated && !eptr) return FaultReason::kTranslatedWithPasid;
     if (request.pasid.value() >= first_uncovered) return FaultReason::kPasidBeyondDirectory;
     if (request.pasid.value() == rid_pasid) return FaultReason::kPasidIsRidPasid;
     context.pasid = request.pasid;

@@ -346,6 +346,7 @@ inline IommuParams random_iommu_params(bool small) {
       cache->entries = 4;
       cache->ways = 2;
     }
+    params.capabilities.pasid_bits = 14;
     params.request_slots = 12;
     params.walks = 5;
     params.structure_fetches = 2;
