@@ -400,6 +400,7 @@ TEST_P(DsaSystem, ReadErrorInTheMiddle) {
   b.agent.memory.fill(kSource + DsaBench::kOffset, kPageSize, pattern);
   b.agent.read_status = CompletionStatus::kUnsupportedRequest;
   b.agent.read_error_from = kSource + DsaBench::kOffset + b.params.access_size;
+  b.agent.read_error_to = b.agent.read_error_from + b.params.access_size;
   b.submit(DsaBench::descriptor(DsaOpcode::kMemmove, 0, kSource, kDestination, kPageSize));
   b.run(kMs);
   EXPECT_EQ(b.status(0), DsaStatus::kHardwareError);
@@ -477,6 +478,7 @@ TEST(DsaTiming, LatePageAnswerBelongsToItsDescriptor) {
   b.submit(DsaBench::descriptor(DsaOpcode::kMemmove, 1, kSource + 0x100000, kDestination + 0x100000, 64));
   b.run(kMs);
   ASSERT_GE(late, 0);
+  EXPECT_EQ(b.status(0), DsaStatus::kNone) << "a descriptor keeps its place until all its answers are there";
   b.agent.respond(static_cast<unsigned>(late), 1, true, DsaBench::kPasid, 1000, b.params.bdf);
   b.run(kMs);
   EXPECT_EQ(b.status(0), DsaStatus::kPageFaultInvalidResponse);

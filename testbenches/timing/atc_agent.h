@@ -92,7 +92,8 @@ class TestAgent : public sc_core::sc_module, private FwReceiver, private BwRecei
   CompletionStatus translation_status = CompletionStatus::kSuccess;
   bool ignores_no_write = false;  // answers the full rights whatever NW says, as an agent may
   CompletionStatus read_status = CompletionStatus::kSuccess;
-  Addr read_error_from = 0;  // read_status counts for addresses from here on
+  Addr read_error_from = 0;       // read_status counts for addresses from here ...
+  Addr read_error_to = ~Addr{0};  // ... up to here
 
   // PASID 0 stands for requests without.
   void map(unsigned pasid, Addr iova, Addr physical, bool read, bool write, std::uint8_t shift = 12) {
@@ -218,7 +219,7 @@ class TestAgent : public sc_core::sc_module, private FwReceiver, private BwRecei
       case TlpKind::kMemRead:
       case TlpKind::kMemWrite:
         if (pcie.kind == TlpKind::kMemRead && read_status != CompletionStatus::kSuccess &&
-            payload.get_address() >= read_error_from) {
+            payload.get_address() >= read_error_from && payload.get_address() < read_error_to) {
           pcie.status = read_status;
           payload.set_response_status(tlm::TLM_ADDRESS_ERROR_RESPONSE);
         } else {
