@@ -427,6 +427,9 @@ TEST(IommuFaultRecords, RecordsFillOverflowAndWrap) {
   EXPECT_EQ(bench.read32(vtd_reg::kFsts), VtdFsts::PPF::kMask);
   bench.ask(bench.read(Bench::kPasid, kPage + 0x2000));
   EXPECT_EQ(bench.read32(vtd_reg::kFsts), VtdFsts::PPF::kMask | VtdFsts::PFO::kMask);
+  bench.ask(bench.read(Bench::kPasid, kPage + 0x2000));
+  EXPECT_EQ(bench.iommu->stats().faults_recorded.value, 2U);
+  EXPECT_EQ(bench.iommu->stats().faults_dropped.value, 2U);
   EXPECT_EQ(bench.fault_low(0), kPage);
   EXPECT_EQ(bench.fault_low(1), kPage + 0x1000);
   // Software takes both, clears the overflow; the next fault is record 0 again and a new event.
