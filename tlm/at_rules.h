@@ -12,7 +12,7 @@
 namespace svasim {
 
 enum class AtProtocol : std::uint8_t {
-  kBase,  // TLM-2.0 base protocol, approximately timed. SPEC: IEEE 1666-2011, 15.2 and 16
+  kBase,  // TLM-2.0 base protocol, approximately timed (IEEE 1666-2011, chapters 15 and 16)
   kPcie,  // PcieProtocol, see tlm/pcie_protocol.h
 };
 
