@@ -24,8 +24,12 @@ struct AccessStats {
   void complete(bool write, std::uint64_t length, const Attribution& attribution) {
     (write ? writes : reads).add();
     bytes.add(length);
+    // WHY the condition: without it the loop is vectorised, and reading in pairs what was just written
+    // one by one stalls.
     for (std::size_t i = 0; i < kStages; ++i) {
-      stage[i].value += attribution.parts()[i];
+      if (const Ps part = attribution.parts()[i]; part != 0) {
+        stage[i].value += part;
+      }
     }
     latency.record(attribution.total());
   }
