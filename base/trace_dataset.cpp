@@ -38,6 +38,10 @@ TableImage TraceDataset::image(const std::string& snapshot) const {
   return read_table_image(*source_.open(member), source_.name_of(member));
 }
 
+std::string TraceDataset::image_name(const std::string& snapshot) const {
+  return source_.name_of(image_member(snapshot));
+}
+
 bool TraceDataset::has_mappings(const std::string& snapshot) const {
   return source_.has(mappings_member(snapshot));
 }

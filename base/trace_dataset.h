@@ -23,6 +23,8 @@ class TraceDataset {
   const std::vector<std::string>& snapshots() const { return snapshots_; }
   bool has_image(const std::string& snapshot) const;
   TableImage image(const std::string& snapshot) const;
+  // How messages name it.
+  std::string image_name(const std::string& snapshot) const;
   bool has_mappings(const std::string& snapshot) const;
   MappingReader mappings(const std::string& snapshot) const;
 

@@ -34,6 +34,8 @@ ReplayPlan::ReplayPlan(const TraceDataset& dataset) : flags_(dataset.path()) {
     throw InputError(dataset.path(), 0, "holds no table image of the snapshot 'boot' to start from");
   }
   check_members(dataset);
+  TableWrites unused;
+  HostTables(0).load(dataset.image(kBootSnapshot), dataset.image_name(kBootSnapshot), unused);
   TraceReader reader = dataset.trace();
   TraceRecord record;
   bool recording = false;

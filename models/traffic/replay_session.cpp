@@ -98,7 +98,7 @@ void ReplaySession::start_recording() {
   windows_.clear();
   unfinished_.clear();
   const TableImage image = dataset_.image(kBootSnapshot);
-  tables_.load(image, dataset_.path(), writes_);
+  tables_.load(image, dataset_.image_name(kBootSnapshot), writes_);
   boot_.rtaddr = tables_.rtaddr();
   const auto pages = static_cast<unsigned>(VtdIqa::bytes(VtdIqa::QS::get(image.iqa)) / kPageSize);
   boot_.iqa = VtdIqa::IQA::set(image.iqa, tables_.allocate_pages(pages) >> kPageShift);
