@@ -73,7 +73,7 @@ void list_statistics(const std::vector<const ComponentType*>& types, std::ostrea
   for (const ComponentType* type : types) {
     Problems ignored;  // references of a component that stands alone
     components.push_back(type->load(ConfigNode(), ignored));
-    components.back()->construct(type->name, context, SocketPlan());
+    components.back()->list_statistics(type->name, context);
   }
   out << stats.markdown();
 }

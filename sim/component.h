@@ -73,16 +73,26 @@ class Component {
   virtual const nlohmann::json& resolved() const = 0;
   virtual const std::vector<RefUse>& refs() const = 0;
   virtual std::vector<AddressRange> ranges() const { return {}; }
+  // Memory that has to be behind a bus for it.
+  virtual std::vector<AddressRange> memory_used() const { return {}; }
   virtual std::optional<RequesterId> requester() const { return std::nullopt; }
   // Files the run depends on, besides the configuration.
   virtual std::vector<std::string> input_files() const { return {}; }
   // Reads and checks them, before anything of the run is written. Throws InputError.
   virtual void read_inputs() {}
 
+  // Contradictions with the components it names, before anything is constructed: of the binder's
+  // ports only what comes from parameters may be used.
+  virtual void check_together(Binder& /*binder*/, const Complain& /*bad*/) const {}
+
   // The numbered sockets it will use.
   virtual std::vector<Claim> claims() const { return {}; }
 
   virtual void construct(const std::string& name, SimContext& context, const SocketPlan& plan) = 0;
+  // Registers the statistics such a component has, to list them; it is not used further.
+  virtual void list_statistics(const std::string& name, SimContext& context) {
+    construct(name, context, SocketPlan());
+  }
   // Binds what this component's parameters name. Called in the order of names.
   virtual void bind(Binder& binder) = 0;
   // After everything is bound and before the first event.

@@ -87,10 +87,11 @@ class DsaComponent : public ModelComponent<DsaWiring, dsa_wiring, Dsa>, public D
     port.add_requester(binder, params().model.bdf);
     connect_from_bus(binder, name(), port.mmio(binder), register_claim(), ranges());
   }
+  std::string iommu(Binder& binder) const override {
+    return binder.port<DevicePort>(params().port).iommu(binder);
+  }
   Platform::Dsa describe(Binder& binder, const std::vector<std::string>& iommus) const override {
-    const std::string iommu = binder.port<DevicePort>(params().port).iommu(binder);
-    const auto place = std::find(iommus.begin(), iommus.end(), iommu);
-    SVASIM_CHECK(place != iommus.end(), "the host does not run the IOMMU of " + name());
+    const auto place = std::find(iommus.begin(), iommus.end(), iommu(binder));
     return {name(), params().model.bdf, params().model.bar0, params().model.bar2,
             static_cast<unsigned>(place - iommus.begin())};
   }
@@ -132,6 +133,18 @@ class HostComponent : public ModelComponent<HostParams, host_params, Host> {
   using ModelComponent::ModelComponent;
   std::vector<AddressRange> ranges() const override {
     return {{params().bus, kInterruptBase, kInterruptSize}};
+  }
+  std::vector<AddressRange> memory_used() const override {
+    return {{params().bus, params().memory_base, params().memory_size}};
+  }
+  void check_together(Binder& binder, const Complain& bad) const override {
+    const std::vector<std::string>& iommus = params().iommus;
+    for (const std::string& device : params().devices) {
+      const std::string iommu = binder.port<DsaPort>(device).iommu(binder);
+      if (std::find(iommus.begin(), iommus.end(), iommu) == iommus.end()) {
+        bad("devices", "'" + device + "' is behind '" + iommu + "', which is not among the iommus");
+      }
+    }
   }
   std::vector<Claim> claims() const override { return {memory_claim(), interrupt_claim()}; }
   void construct(const std::string& name, SimContext& context, const SocketPlan&) override {
@@ -199,6 +212,12 @@ class ReplayComponent : public ModelComponent<ReplayWiring, replay_wiring, Linux
       : ModelComponent(node, problems), path_(path_of(node)) {}
 
   std::vector<std::string> input_files() const override { return {path_}; }
+  void check_together(Binder& binder, const Complain& bad) const override {
+    const std::string iommu = binder.port<DevicePort>(params().model.link).iommu(binder);
+    if (binder.port<RootPort>(iommu).registers() != params().model.registers) {
+      bad("registers", "is not the register_base of '" + iommu + "', at which the link ends");
+    }
+  }
   std::vector<Claim> claims() const override { return {memory_claim()}; }
   void read_inputs() override {
     input_ = std::make_unique<LinuxReplayInput>(path_);
@@ -207,6 +226,11 @@ class ReplayComponent : public ModelComponent<ReplayWiring, replay_wiring, Linux
   void construct(const std::string& name, SimContext& context, const SocketPlan&) override {
     if (input_ == nullptr) read_inputs();
     make(name, params().model, *input_, context);
+  }
+  // There is no model without a capture.
+  void list_statistics(const std::string& name, SimContext& context) override {
+    listed_.describe(context.stats, name);
+    listed_report_.describe(context.stats, name + ".capture");
   }
   void bind(Binder& binder) override {
     auto& port = binder.port<DevicePort>(params().model.link);
@@ -242,6 +266,8 @@ class ReplayComponent : public ModelComponent<ReplayWiring, replay_wiring, Linux
   std::string path_;
   std::unique_ptr<LinuxReplayInput> input_;
   ImageCheck images_;
+  LinuxReplayStats listed_;
+  ReplayReport listed_report_;
 };
 
 }  // namespace svasim

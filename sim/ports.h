@@ -54,6 +54,8 @@ class WalkerPort {
 class DsaPort {
  public:
   virtual ~DsaPort() = default;
+  // Name of the IOMMU it is behind.
+  virtual std::string iommu(Binder& binder) const = 0;
   // iommus: those the driver runs, in its order.
   virtual Platform::Dsa describe(Binder& binder, const std::vector<std::string>& iommus) const = 0;
 };

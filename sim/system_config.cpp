@@ -4,6 +4,7 @@
 #include <set>
 
 #include "base/suggest.h"
+#include "sim/binder.h"
 #include "sim/component_table.h"
 
 namespace svasim {
@@ -51,6 +52,10 @@ class Checker {
     check_references();
     check_ranges();
     check_requesters();
+    check_memory();
+    // What follows goes along references, so they have to be right.
+    problems_.throw_if_any();
+    check_together();
     problems_.throw_if_any();
     resolve();
     return std::move(system_);
@@ -270,6 +275,47 @@ class Checker {
     }
   }
 
+  // Memory that software takes for granted is there.
+  void check_memory() {
+    for (const ConfiguredPart& part : system_.parts) {
+      for (const AddressRange& need : part.component->memory_used()) {
+        Addr at = need.base;
+        const Addr last = need.base + (need.size - 1);
+        bool covered = false;
+        for (bool found = true; found && !covered;) {
+          found = false;
+          for (const ConfiguredPart& memory : system_.parts) {
+            if (std::string(memory.type->name) != "memory") continue;
+            for (const AddressRange& range : memory.component->ranges()) {
+              if (range.bus != need.bus || at < range.base || at - range.base >= range.size) continue;
+              const Addr end = range.base + (range.size - 1);
+              found = true;
+              covered = end >= last;
+              at = end + 1;
+            }
+          }
+        }
+        if (!covered) {
+          problems_.add(part.where, "components." + part.name,
+                        "it uses memory from " + hex(need.base) + " to " + hex(last) +
+                            ", but there is none at " + hex(at) + " on '" + need.bus + "'");
+        }
+      }
+    }
+  }
+
+  void check_together() {
+    std::map<std::string, Component*> components;
+    for (const ConfiguredPart& part : system_.parts) components[part.name] = part.component.get();
+    const SocketPlan no_sockets;
+    Binder binder(components, no_sockets, false);
+    for (const ConfiguredPart& part : system_.parts) {
+      part.component->check_together(binder, [&](const std::string& param, const std::string& message) {
+        problems_.add(part.where, "components." + part.name + "." + param, message);
+      });
+    }
+  }
+
   static std::string hex(std::uint64_t value) {
     std::string digits;
     do {
@@ -329,6 +375,7 @@ SystemConfig load_system_config(const std::string& file, const std::vector<std::
 
 nlohmann::json system_schema() {
   nlohmann::json component_schemas = nlohmann::json::array();
+  nlohmann::json types = nlohmann::json::array();
   nlohmann::json top_level = nlohmann::json::object();
   for (const ComponentType& type : component_table()) {
     nlohmann::json schema = type.params().json_schema();
@@ -346,6 +393,7 @@ nlohmann::json system_schema() {
     schema["properties"]["extends"] = true;
     schema.erase("required");
     schema["title"] = type.name;
+    types.push_back(type.name);
     component_schemas.push_back(
         {{"if", {{"properties", {{"type", {{"const", type.name}}}}}, {"required", {"type"}}}},
          {"then", std::move(schema)}});
@@ -359,7 +407,11 @@ nlohmann::json system_schema() {
       {"sim", sim_params().set().json_schema()},
       {"checks", {{"type", "array"}, {"items", stat_check_params().set().json_schema()}}},
       {"components",
-       {{"type", "object"}, {"additionalProperties", {{"allOf", std::move(component_schemas)}}}}}};
+       {{"type", "object"},
+        {"additionalProperties",
+         {{"type", {"object", "null"}},
+          {"properties", {{"type", {{"enum", std::move(types)}}}}},
+          {"allOf", std::move(component_schemas)}}}}}};
   properties.update(top_level);
   return {{"$schema", "https://json-schema.org/draft/2020-12/schema"},
           {"title", "svasim configuration"},

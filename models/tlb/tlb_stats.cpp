@@ -11,13 +11,7 @@ void TlbStats::describe(StatRegistry& registry, const std::string& prefix) const
   count("fills", fills, "Entries written.");
   count("evictions", evictions, "Valid entries replaced by a fill.");
   count("invalidations", invalidations, "Entries dropped by an invalidation.");
-  registry.formula(
-      prefix + ".hit_rate",
-      [this] {
-        const double all = static_cast<double>(hits.value + misses.value);
-        return all == 0 ? 0 : static_cast<double>(hits.value) / all;
-      },
-      StatUnit::kRatio, StatKind::kTiming, "Hits per look-up.");
+  registry.ratio(prefix + ".hit_rate", {&hits}, {&hits, &misses}, StatKind::kTiming, "Hits per look-up.");
 }
 
 }  // namespace svasim

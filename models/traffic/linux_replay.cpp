@@ -39,20 +39,6 @@ LinuxReplay::LinuxReplay(sc_core::sc_module_name name, const LinuxReplayParams& 
   const std::string prefix = this->name();
   stats_.describe(context.stats, prefix);
   report().describe(context.stats, prefix + ".capture");
-  const auto count = [&](const char* what, const Counter& counter, StatKind kind, const char* text) {
-    context.stats.counter(prefix + "." + what, &counter, StatUnit::kCount, kind, text);
-  };
-  count("stores", stores_, StatKind::kInvariant, "Stores of the host to tables, status words and the ring.");
-  count("register_accesses", register_accesses_, StatKind::kTiming, "Register accesses of the host.");
-  count("status_polls", status_polls_, StatKind::kTiming, "Looks at the status of a wait descriptor.");
-  count("device_invalidations", device_invalidations_, StatKind::kInvariant,
-        "Device-TLB invalidations answered.");
-  count("memory_errors", memory_errors_, StatKind::kInvariant, "Accesses that memory refused.");
-  count("queue_errors", queue_errors_, StatKind::kInvariant,
-        "Descriptors at which the invalidation queue stopped.");
-  context.stats.histogram(
-      prefix + ".invalidation_latency", &invalidation_latency_, StatUnit::kPs, StatKind::kTiming,
-      "From the write of the queue's tail to the host seeing the status of its wait descriptor.");
 }
 
 void LinuxReplay::schedule(Ps delay, Work work, std::uint32_t index, tlm::tlm_generic_payload* payload) {
@@ -189,14 +175,14 @@ void LinuxReplay::request_done(std::uint32_t index, Transaction& transaction) {
   ReplayAccess::Answer answer;
   if (pcie.fault != FaultReason::kNone) {
     answer.fault = pcie.fault;
-    stats_.faults.add();
+    stats_.accesses.faults.add();
     faults_.push_back({slot.access, slot.at, pcie.fault});
   } else {
     answer.page = pcie.translation.address;
     answer.page_shift = pcie.translation.page_shift;
-    if (pcie.status != CompletionStatus::kSuccess) memory_errors_.add();
+    if (pcie.status != CompletionStatus::kSuccess) stats_.memory_errors.add();
   }
-  stats_.complete(slot.access.is_write, slot.length, pcie.attribution);
+  stats_.accesses.complete(slot.access.is_write, slot.length, pcie.attribution);
   transaction.release();
 
   const ReplaySession::Verdict verdict = session_.judge(slot.access, slot.at, answer);
@@ -247,7 +233,7 @@ void LinuxReplay::answer_message(Message& message) {
   }
   message.busy = false;
   if (message.pcie.kind != TlpKind::kInvalidateRequest) return;
-  device_invalidations_.add();
+  stats_.device_invalidations.add();
   const Ps leave = now_ps() + params_.gap;
   Transaction& completion = context_.pool.allocate(tlm::TLM_IGNORE_COMMAND, 0, nullptr, 0, leave);
   completion.pcie.kind = TlpKind::kInvalidateCompletion;

@@ -9,8 +9,8 @@
 
 #include "base/trace_dataset.h"
 #include "models/traffic/linux_replay_params.h"
+#include "models/traffic/linux_replay_stats.h"
 #include "models/traffic/replay_session.h"
-#include "models/traffic/traffic_stats.h"
 #include "tlm/context.h"
 #include "tlm/delay_queue.h"
 #include "tlm/inspect.h"
@@ -51,7 +51,7 @@ class LinuxReplay : public sc_core::sc_module,
   InitiatorSocket<>& memory() { return port_.socket(); }
 
   const ReplayReport& report() const { return input_.session.report(); }
-  const AccessStats& stats() const { return stats_; }
+  const AccessStats& stats() const { return stats_.accesses; }
   const Wake& wake() const { return wake_; }
 
   // Records of the capture dealt with so far.
@@ -59,8 +59,8 @@ class LinuxReplay : public sc_core::sc_module,
   bool done() const { return done_; }
   Ps finished_at() const { return finished_at_; }
   // Accesses of host or devices that memory refused, and descriptors the queue stopped at.
-  std::uint64_t memory_errors() const { return memory_errors_.value; }
-  std::uint64_t queue_errors() const { return queue_errors_.value; }
+  std::uint64_t memory_errors() const { return stats_.memory_errors.value; }
+  std::uint64_t queue_errors() const { return stats_.queue_errors.value; }
 
   std::uint64_t in_flight() const override;
   void dump_in_flight(std::ostream& out) const override;
@@ -203,14 +203,7 @@ class LinuxReplay : public sc_core::sc_module,
   std::uint32_t fault_status_ = 0;
   std::uint64_t fault_low_ = 0;
 
-  AccessStats stats_;
-  Counter stores_;
-  Counter register_accesses_;
-  Counter status_polls_;
-  Counter device_invalidations_;
-  Counter memory_errors_;
-  Counter queue_errors_;
-  Histogram invalidation_latency_;
+  LinuxReplayStats stats_;
   Ps queued_at_ = 0;
 };
 

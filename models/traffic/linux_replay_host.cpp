@@ -36,14 +36,14 @@ void LinuxReplay::memory_response(tlm::tlm_generic_payload& payload, Ps delay) {
 }
 
 void LinuxReplay::read_register(Host state, std::uint32_t offset, unsigned bytes) {
-  register_accesses_.add();
+  stats_.register_accesses.add();
   value_ = 0;
   host_access(state, tlm::TLM_READ_COMMAND, params_.registers + offset,
               reinterpret_cast<unsigned char*>(&value_), bytes);
 }
 
 void LinuxReplay::write_register(Host state, std::uint32_t offset, unsigned bytes, std::uint64_t value) {
-  register_accesses_.add();
+  stats_.register_accesses.add();
   value_ = value;
   host_access(state, tlm::TLM_WRITE_COMMAND, params_.registers + offset,
               reinterpret_cast<unsigned char*>(&value_), bytes);
@@ -59,7 +59,7 @@ void LinuxReplay::debug_access(tlm::tlm_command command, Addr address, void* dat
 }
 
 void LinuxReplay::host_done(Transaction& transaction) {
-  if (!transaction.is_response_ok()) memory_errors_.add();
+  if (!transaction.is_response_ok()) stats_.memory_errors.add();
   transaction.release();
   continue_host();
 }
@@ -137,7 +137,7 @@ void LinuxReplay::store_next() {
   const TableWrites::Span& span = writes.spans()[span_++];
   store_data_.assign(writes.words().begin() + static_cast<std::ptrdiff_t>(span.first),
                      writes.words().begin() + static_cast<std::ptrdiff_t>(span.first + span.count));
-  stores_.add();
+  stats_.stores.add();
   host_access(Host::kStores, tlm::TLM_WRITE_COMMAND, span.address,
               reinterpret_cast<unsigned char*>(store_data_.data()), span.count * 8);
 }
@@ -161,7 +161,7 @@ void LinuxReplay::queue_descriptor() {
   const ReplaySession::Invalidation& next = session_.invalidation();
   descriptor_ = next.descriptor;
   ++since_wait_;
-  stores_.add();
+  stats_.stores.add();
   if (next.wait) {
     value_ = ~std::uint64_t{next.status_data};  // anything but the value to come
     host_access(Host::kStatusClear, tlm::TLM_WRITE_COMMAND, next.status_address,
@@ -173,7 +173,7 @@ void LinuxReplay::queue_descriptor() {
 }
 
 void LinuxReplay::poll_status() {
-  status_polls_.add();
+  stats_.status_polls.add();
   value_ = 0;
   host_access(Host::kPoll, tlm::TLM_READ_COMMAND, session_.invalidation().status_address,
               reinterpret_cast<unsigned char*>(&value_), 4);
@@ -263,7 +263,7 @@ void LinuxReplay::continue_host() {
       break;
     case Host::kPoll:
       if (static_cast<std::uint32_t>(value_) == queued.status_data) {
-        invalidation_latency_.record(now_ps() - queued_at_);
+        stats_.invalidation_latency.record(now_ps() - queued_at_);
         since_wait_ = 0;
         session_.waited();
         host_ = Host::kIdle;
@@ -280,7 +280,7 @@ void LinuxReplay::continue_host() {
         break;
       }
       // The queue stands still: nothing behind this can be replayed.
-      queue_errors_.add();
+      stats_.queue_errors.add();
       done_ = true;
       finished_at_ = now_ps();
       host_ = Host::kIdle;
