@@ -54,6 +54,9 @@ struct Translation {
   bool hit = false;                // answered from the IOTLB
 };
 
+// WHY a constant: a temporary would be written in words and read back in pairs, which stalls.
+inline constexpr Translation kNoTranslation{};
+
 // Fields of every request on a PCIe socket. The sender of the request writes the request fields;
 // the completer writes the outcome before BEGIN_RESP; each hop charges its time to `attribution`.
 //
@@ -123,7 +126,7 @@ class PcieExtension : public tlm::tlm_extension<PcieExtension> {
     id = new_id;
     iova = new_iova;
     status = CompletionStatus::kSuccess;
-    translation = Translation();
+    translation = kNoTranslation;
     fault = FaultReason::kNone;
     attribution.start(now);
   }

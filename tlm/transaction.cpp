@@ -25,7 +25,7 @@ void PcieExtension::reset(Ps now) {
   prg_index = 0;
   response_code = 0;
   status = CompletionStatus::kSuccess;
-  translation = Translation();
+  translation = kNoTranslation;
   fault = FaultReason::kNone;
   outcome = AccessOutcome::kDone;
   slot = 0;
