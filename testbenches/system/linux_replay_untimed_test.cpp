@@ -42,13 +42,14 @@ TEST_P(WholeCapture, HasNoMismatch) {
   EXPECT_EQ(r.stale_differences.value, 0u);
 }
 
-INSTANTIATE_TEST_SUITE_P(Captures, WholeCapture, testing::ValuesIn(all_captures()), [](const testing::TestParamInfo<std::string>& one) {
-  std::string name = one.param.substr(one.param.rfind('/') + 1);
-  for (char& c : name) {
-    if (!std::isalnum(static_cast<unsigned char>(c))) c = '_';
-  }
-  return name + std::to_string(one.index);
-});
+INSTANTIATE_TEST_SUITE_P(Captures, WholeCapture, testing::ValuesIn(all_captures()),
+                         [](const testing::TestParamInfo<std::string>& one) {
+                           std::string name = one.param.substr(one.param.rfind('/') + 1);
+                           for (char& c : name) {
+                             if (!std::isalnum(static_cast<unsigned char>(c))) c = '_';
+                           }
+                           return name + std::to_string(one.index);
+                         });
 
 // Figures counted in the trace between "S boot" and "K ... END" with awk.
 TEST(UntimedReplay, CountsOfTheSample) {
