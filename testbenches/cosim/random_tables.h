@@ -48,6 +48,7 @@ class RandomTables {
     if (iovas_.empty() || rng_.chance(0.05)) return any_iova();
     if (rng_.chance(0.03)) return rng_.next();  // hardly ever canonical
     const Addr iova = iovas_[rng_.below(iovas_.size())];
+    if (rng_.chance(0.02)) return iova ^ Addr { 1 } << (47 + rng_.below(17));  // nearly canonical
     return (iova & ~(kPageSize - 1)) | rng_.below(kPageSize);
   }
 
