@@ -64,10 +64,10 @@ inline const ParamTable<FaultHandlerParams>& fault_handler_params() {
                 "From a handler taking a page to its entry in the page table: VMA look-up, page allocation, "
                 "zeroing; "
                 "waiting for the handler is not included.",
-                "CAL: QEMU and Linux 5.15 PRQ tracing, 97 % within 4 to 8 us")
+                "CAL QEMU: 97 % of page requests take 1 to 10 us")
           .time("service_spread", &P::service_spread, "2 us", "0 ps", "1 s",
                 "Uniform: the service time differs from service_time by at most this.",
-                "CAL: as service_time")
+                "CAL QEMU")
           .time("queue_read_time", &P::queue_read_time, "50 ns", "1 ps", "1 ms",
                 "For taking one descriptor out of the page request queue.", "MODEL")
           .count("queue_order", &P::queue_order, "4", 0, 7,
@@ -107,7 +107,7 @@ inline const ParamTable<DsaDriverParams>& dsa_driver_params() {
                 "DSA 3.13.2")
           .time("submit_interval", &P::submit_interval, "107 ns", "1 ps", "1 ms",
                 "Between two descriptors a process submits.",
-                "CAL: MOVDIR64B of one core to one portal, 9.38 M/s")
+                "CAL HW: MOVDIR64B of one core to one portal, 9.38 M/s")
           .time("poll_interval", &P::poll_interval, "50 ns", "1 ps", "1 ms",
                 "Between two looks of a process at its completion records.", "MODEL")
           .check([](const P& p, const Complain& bad) {
@@ -175,7 +175,7 @@ inline const ParamTable<HostParams>& host_params() {
                  "Memory it may use from there; only what is used takes host memory.", "MODEL")
           .time("interrupt_latency", &P::interrupt_latency, "3 us", "1 ps", "1 s",
                 "From an interrupt message at the CPU to the first instruction of the handler thread.",
-                "CAL: interrupt and thread wake-up, 2 to 5 us")
+                "MODEL: interrupt and thread wake-up, guessed at 2 to 5 us")
           .time("register_interval", &P::register_interval, "10 ns", "1 ps", "1 ms",
                 "Between two register accesses of the CPUs.", "MODEL")
           .time("munmap_time", &P::munmap_time, "1 us", "1 ps", "1 s",
