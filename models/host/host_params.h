@@ -66,8 +66,7 @@ inline const ParamTable<FaultHandlerParams>& fault_handler_params() {
                 "waiting for the handler is not included.",
                 "CAL QEMU: 97 % of page requests take 1 to 10 us")
           .time("service_spread", &P::service_spread, "2 us", "0 ps", "1 s",
-                "Uniform: the service time differs from service_time by at most this.",
-                "CAL QEMU")
+                "Uniform: the service time differs from service_time by at most this.", "CAL QEMU")
           .time("queue_read_time", &P::queue_read_time, "50 ns", "1 ps", "1 ms",
                 "For taking one descriptor out of the page request queue.", "MODEL")
           .count("queue_order", &P::queue_order, "4", 0, 7,

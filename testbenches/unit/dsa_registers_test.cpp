@@ -67,7 +67,7 @@ TEST(DsaRegisters, CapabilitiesOfTheDefaultDevice) {
   const Device d;
   const DsaRegisters& r = d.registers;
   EXPECT_EQ(r.get32(dsa_reg::kVersion), 0x100U);
-  // CAL: calibration 1.1: 8 queues, 128 entries, 4 groups, 4 engines, 96 read buffers, 2 GiB.
+  // CAL: SPR: 8 queues, 128 entries, 4 groups, 4 engines, 96 read buffers, 2 GiB.
   EXPECT_EQ(DsaWqcap::QUEUES::get(r.get64(dsa_reg::kWqcap)), 8U);
   EXPECT_EQ(DsaWqcap::TOTAL_SIZE::get(r.get64(dsa_reg::kWqcap)), 128U);
   EXPECT_EQ(DsaGrpcap::GROUPS::get(r.get64(dsa_reg::kGrpcap)), 4U);
