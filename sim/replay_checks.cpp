@@ -35,7 +35,8 @@ void add_replay_checks(const std::string& name, const ReplayReport& r, const Ima
   explained("explained.uses_between_unmap_and_invalidation", r.window_uses);
   explained("explained.stale_answers_between_unmap_and_invalidation", r.stale_differences);
   explained("explained.emulator_answered_without_permission", r.violations_faulted);
-  explained("explained.emulator_legacy_fault_codes", r.legacy_codes);
+  explained("explained.emulator_legacy_codes_unmapped", r.legacy_codes_unmapped);
+  explained("explained.emulator_legacy_codes_no_right", r.legacy_codes_no_right);
   explained("explained.emulator_duplicate_lookups", r.duplicates);
   explained("explained.unmap_records_behind_reuse", r.late_unmaps);
   explained("explained.snapshot_mappings_being_unmapped", r.leaves_being_unmapped);

@@ -107,7 +107,11 @@ void ReplaySession::count(const ReplayAccess& access, Verdict verdict, Addr iova
   switch (verdict) {
     case Verdict::kEqual:
       if (access.basis == ReplayAccess::Basis::kViolation) ++report_.violations_faulted;
-      if (access.basis == ReplayAccess::Basis::kLegacyCode) ++report_.legacy_codes;
+      if (access.basis == ReplayAccess::Basis::kLegacyCode) {
+        const bool no_right =
+            access.expected.fault == FaultReason::kNoRead || access.expected.fault == FaultReason::kNoWrite;
+        ++(no_right ? report_.legacy_codes_no_right : report_.legacy_codes_unmapped);
+      }
       break;
     case Verdict::kStale:
       ++report_.stale_differences;

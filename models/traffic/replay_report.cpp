@@ -23,8 +23,10 @@ void ReplayReport::describe(StatRegistry& registry, const std::string& prefix) c
                    "Accesses in such a window with a legal answer other than the recorded one.");
   add("violations_faulted", violations_faulted,
       "Accesses the emulator answered without permission; faulted here.");
-  add("legacy_codes", legacy_codes,
-      "Faults recorded with a legacy code in scalable mode, compared by cause.");
+  add("legacy_codes_unmapped", legacy_codes_unmapped,
+      "Faults recorded with a legacy code in scalable mode: nothing mapped, as the fault here says.");
+  add("legacy_codes_no_right", legacy_codes_no_right,
+      "Faults recorded with a legacy code in scalable mode: right missing, as the fault here says.");
   add("duplicates", duplicates, "Recorded look-ups without an access; skipped.");
   add("late_unmaps", late_unmaps, "Unmap records behind the map record that reuses their pages.");
   add("rebinds", rebinds, "Devices bound to another domain because an access shows it.");

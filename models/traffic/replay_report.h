@@ -22,11 +22,13 @@ struct ReplayReport {
   Counter window_uses;         // accesses between an unmap of their page and the end of its invalidation
   Counter stale_differences;   // those that got a legal answer other than the recorded one
   Counter violations_faulted;  // accesses without permission that the emulator answered: faulted here
-  Counter legacy_codes;        // faults recorded with a legacy code in scalable mode, compared by cause
-  Counter duplicates;          // look-ups without an access, not issued
-  Counter late_unmaps;         // unmap records behind the map record that reuses their pages
-  Counter rebinds;             // a device found in another domain: bound to it as the driver did
-  Counter after_end;           // accesses and faults outside of a recording, not issued
+  // Faults recorded with a legacy code in scalable mode, compared by cause.
+  Counter legacy_codes_unmapped;  // nothing is mapped
+  Counter legacy_codes_no_right;  // mapped without the right
+  Counter duplicates;             // look-ups without an access, not issued
+  Counter late_unmaps;            // unmap records behind the map record that reuses their pages
+  Counter rebinds;                // a device found in another domain: bound to it as the driver did
+  Counter after_end;              // accesses and faults outside of a recording, not issued
   // Table edits.
   Counter maps;
   Counter unmaps;

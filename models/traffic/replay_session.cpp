@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "models/formats/vtd_registers.h"
+#include "models/formats/vtd_second_stage.h"
 
 namespace svasim {
 namespace {
@@ -132,7 +133,12 @@ void ReplaySession::take_access() {
   access_.pasid = access_.has_pasid ? record_.pasid : Pasid();
   access_.iova = record_.iova;
   access_.length = record_.length;
-  access_.is_write = record_.direction == DmaDirection::kWrite;
+  // An access of unknown direction reads, unless its leaf allows only writes.
+  const bool write_only = binding != nullptr && binding->tables.stage == TableStage::kSecond &&
+                          (record_.leaf & (SecondStageEntry::R::kMask | SecondStageEntry::W::kMask)) ==
+                              SecondStageEntry::W::kMask;
+  access_.is_write = record_.direction == DmaDirection::kWrite ||
+                     (record_.direction == DmaDirection::kUnknown && write_only);
   access_.line = reader_.line();
   access_.basis = ReplayAccess::Basis::kRecorded;
   access_.in_window = false;

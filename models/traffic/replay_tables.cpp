@@ -13,6 +13,11 @@ namespace svasim {
 namespace {
 
 constexpr Addr page_of(Addr address) { return address & ~(kPageSize - 1); }
+// The tables reach all of the range.
+bool holds(const PageTableFormat& format, Addr iova, std::uint64_t size) {
+  const Addr last = iova + (size - 1);
+  return format.accepts(iova) && format.accepts(last) && ((iova ^ last) >> (format.input_bits - 1U)) < 2;
+}
 constexpr std::size_t word_of(Addr address) { return (address & (kPageSize - 1)) / 8; }
 
 }  // namespace
@@ -259,6 +264,7 @@ void HostTables::map(DomainId domain, Addr iova, std::uint64_t size, Addr addres
   const DomainTables* const tables = this->domain(domain);
   SVASIM_CHECK(tables != nullptr, "map in a domain without tables");
   const PageTableFormat& format = format_of(*tables);
+  if (!holds(format, iova, size)) return;
   while (size > 0) {
     const unsigned level = page_level(*tables, iova, address, size);
     const Addr at = descend(*tables, iova, level, writes, replaced);
@@ -279,6 +285,7 @@ void HostTables::unmap(DomainId domain, Addr iova, std::uint64_t size, TableWrit
   const DomainTables* const tables = this->domain(domain);
   if (tables == nullptr || tables->levels == 0) return;
   const PageTableFormat& format = format_of(*tables);
+  if (!holds(format, iova, size)) return;
   const Addr last = iova + (size - 1);
   while (true) {
     const Place place = find(*tables, iova);

@@ -90,6 +90,8 @@ class HostTables : public TableSource {
   // Lets a device use another domain.
   void rebind(const TableBinding& binding, DomainId domain, TableWrites& writes);
 
+  // Ranges the tables cannot hold are ignored by both: accesses to them show what that means.
+  //
   // Maps with the largest pages that alignment, size and the captured capabilities allow. Leaves that
   // were in the way are appended to `replaced`.
   void map(DomainId domain, Addr iova, std::uint64_t size, Addr address, LeafFlags flags, TableWrites& writes,
