@@ -188,6 +188,18 @@ TEST_F(Run, WarmUpDoesNotCount) {
             all.results()["statistics"]["host0.operations.completed"]["value"]);
 }
 
+// A quiet stretch far longer than the host's first slices, and events on the borders of periods.
+TEST_F(Run, QuietTimesAndPeriodsChangeNothing) {
+  const std::vector<std::string> sets =
+      with(kShort, "workload.processes[0].steps[1]={do: sleep, time: 3 ms}");
+  const Outcome first = run(kQuickstart, sets);
+  ASSERT_EQ(first.code, kExitOk) << first.err << first.out;
+  const Outcome second = run(kQuickstart, with(sets, "sim.watchdog=4 ms"));
+  ASSERT_EQ(second.code, kExitOk) << second.err;
+  EXPECT_EQ(second.results()["statistics"], first.results()["statistics"]);
+  EXPECT_EQ(run(kQuickstart, with(sets, "sim.watchdog=1 ms")).results()["end"]["reason"], "hang");
+}
+
 TEST_F(Run, MaxTimeEndsTheRun) {
   const Outcome outcome = run(kQuickstart, with(kShort, "sim.max_time=50 us"));
   EXPECT_EQ(outcome.results()["end"]["reason"], "max_time");
