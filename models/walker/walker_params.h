@@ -27,8 +27,8 @@ inline const ParamTable<WalkerParams>& walker_params() {
                 "MODEL")
           .time("clock", &WalkerParams::clock, "1 ns", "10 ps", "1 us", "Clock period of the rtl walker.",
                 "MODEL")
-          .flag("waves", &WalkerParams::waves, "false", "Write walker.fst, the signals of the rtl walker.",
-                "MODEL");
+          .flag("waves", &WalkerParams::waves, "false",
+                "Write the signals of the rtl walker to NAME.fst in the results.", "MODEL");
   return table;
 }
 
