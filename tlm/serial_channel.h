@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "tlm/delay_queue.h"
@@ -10,12 +11,18 @@
 namespace svasim {
 
 // Transfers are served in the order (arrival, key), whatever the order of the calls: a transfer
-// gets its place only when no earlier one can still come, which is when simulated time has reached
-// its arrival. The owner wakes at next() and calls run(). An uncontended transfer costs the owner
-// one wake-up, at its delivery.
+// gets its turn only when no earlier one can still come, which is when simulated time has reached
+// its arrival. The owner wakes at next() and serves what is ready; the deliveries lie at or after that
+// time, so one wake-up serves all transfers that arrived while the first was on its way.
 template <typename T>
 class SerialChannel {
  public:
+  struct Served {
+    T value;
+    Ps wait;  // for its turn
+    Ps done;  // its delivery
+  };
+
   explicit SerialChannel(Ps latency, unsigned lanes = 1) : latency_(latency), busy_until_(lanes, 0) {}
 
   // A transfer that arrives at `arrival` (after now) and occupies lane `lane` for `duration`; one
@@ -25,9 +32,29 @@ class SerialChannel {
     return arrival + duration + latency_;
   }
 
-  // When run() has something to do at the earliest; kNever when there is nothing.
+  // A transfer has arrived and can be served.
+  bool ready(Ps now) const { return arrivals_.due() <= now; }
+
+  // Gives the first transfer that has arrived its turn.
+  Served serve() {
+    const Ps arrival = arrivals_.due();
+    Arrival& transfer = arrivals_.front().value;
+    Served served{std::move(transfer.value), 0, arrival + latency_};
+    if (transfer.duration != 0) {
+      Ps& busy_until = busy_until_[transfer.lane];
+      const Ps start = std::max(arrival, busy_until);
+      busy_until = start + transfer.duration;
+      served.wait = start - arrival;
+      served.done = busy_until + latency_;
+    }
+    arrivals_.drop();
+    return served;
+  }
+
+  // The earliest possible delivery; kNever when there is none. WHY only a bound: an earlier transfer
+  // may still arrive, and the lane may be busy.
   Ps next() const {
-    Ps earliest = deliveries_.due();
+    Ps earliest = kNever;
     for (std::size_t i = 0; i < arrivals_.size(); ++i) {
       const auto& entry = arrivals_[i];
       if (entry.due + latency_ >= earliest) {
@@ -38,50 +65,13 @@ class SerialChannel {
     return earliest;
   }
 
-  // Gives every transfer that has arrived its turn, in order: take(value).
-  template <typename Take>
-  void take_turns(Ps now, Take take) {
-    while (arrivals_.due() <= now) {
-      const auto& entry = arrivals_.front();
-      Ps end = entry.due;
-      Ps wait = 0;
-      const Ps duration = entry.value.duration;
-      if (duration != 0) {
-        Ps& busy_until = busy_until_[entry.value.lane];
-        const Ps start = std::max(entry.due, busy_until);
-        wait = start - entry.due;
-        end = start + duration;
-        busy_until = end;
-        busy_ += duration;
-      }
-      take(entry.value.value);
-      deliveries_.push(end + latency_, entry.key, Delivery{wait, entry.value.value});
-      arrivals_.drop();
-    }
-  }
+  std::size_t size() const { return arrivals_.size(); }
 
-  // Gives out every transfer whose delivery is due: deliver(value, wait) with the time it waited
-  // for its turn. deliver() may push.
-  template <typename Deliver>
-  void run(Ps now, Deliver deliver) {
-    take_turns(now, [](const T&) {});
-    while (deliveries_.due() <= now) {
-      const Delivery delivery = deliveries_.pop();
-      deliver(delivery.value, delivery.wait);
-    }
-  }
-
-  std::size_t size() const { return arrivals_.size() + deliveries_.size(); }
-  // Total time spent on transfers, over all lanes.
-  Ps busy() const { return busy_; }
-
+  // visit(value, arrival)
   template <typename Visit>
   void for_each(Visit visit) const {
     for (std::size_t i = 0; i < arrivals_.size(); ++i) {
       visit(arrivals_[i].value.value, arrivals_[i].due);
-    }
-    for (std::size_t i = 0; i < deliveries_.size(); ++i) {
-      visit(deliveries_[i].value.value, deliveries_[i].due);
     }
   }
 
@@ -91,16 +81,10 @@ class SerialChannel {
     unsigned lane = 0;
     T value{};
   };
-  struct Delivery {
-    Ps wait = 0;
-    T value{};
-  };
 
   Ps latency_;
   std::vector<Ps> busy_until_;
-  Ps busy_ = 0;
   DelayQueue<Arrival> arrivals_;
-  DelayQueue<Delivery> deliveries_;
 };
 
 }  // namespace svasim

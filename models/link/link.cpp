@@ -221,15 +221,19 @@ void PcieLink::send_down(tlm::tlm_generic_payload& payload, DownClass kind, Ps r
 
 void PcieLink::run() {
   wake_.fired();
-  down_.run(now_ps(), [this](const Down& down, Ps) { deliver_down(down); });
+  const Ps now = now_ps();
+  while (down_.ready(now)) {
+    const auto served = down_.serve();
+    deliver_down(served.value, served.done + kHandOver);
+  }
   wake_.arm(down_.next());
 }
 
-void PcieLink::deliver_down(const Down& down) {
-  sc_core::sc_time delay = to_sc(kHandOver);
+void PcieLink::deliver_down(const Down& down, Ps when) {
+  sc_core::sc_time delay = to_sc(when - now_ps());
   if (down.kind == kCompletion) {
     tlm::tlm_phase phase = tlm::BEGIN_RESP;
-    pcie_of(*down.payload).attribution.charge(Stage::kLink, now_ps() + kHandOver);
+    pcie_of(*down.payload).attribution.charge(Stage::kLink, when);
     up_in_->nb_transport_bw(*down.payload, phase, delay);
   } else {
     tlm::tlm_phase phase = tlm::BEGIN_REQ;

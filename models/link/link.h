@@ -68,7 +68,7 @@ class PcieLink : public sc_core::sc_module, public Inspectable, private FwReceiv
   void send_up(tlm::tlm_generic_payload& payload, Ps ready);
   void depart_up(tlm::tlm_generic_payload& payload, Ps ready);
   void send_down(tlm::tlm_generic_payload& payload, DownClass kind, Ps ready);
-  void deliver_down(const Down& down);
+  void deliver_down(const Down& down, Ps when);
   void run();
   void drain();
   void end_request(PcieExtension& pcie, Ps when);

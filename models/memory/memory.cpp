@@ -30,6 +30,7 @@ tlm::tlm_sync_enum Memory::nb_transport_fw(unsigned /*port*/, tlm::tlm_generic_p
     return tlm::TLM_COMPLETED;
   }
   SVASIM_CHECK(phase == tlm::BEGIN_REQ, "illegal phase at a memory");
+  __builtin_prefetch(contents_.host_address(payload.get_address() - params_.base));
   // WHY no reference is taken: the initiator holds one until it has the answer.
   const auto* tag = payload.get_extension<SourceTag>();
   const std::uint64_t key =
@@ -43,21 +44,31 @@ tlm::tlm_sync_enum Memory::nb_transport_fw(unsigned /*port*/, tlm::tlm_generic_p
 
 void Memory::run() {
   wake_.fired();
-  take_turns();
-  channels_.run(now_ps(), [this](tlm::tlm_generic_payload* payload, Ps wait) {
-    stats_.wait.record(wait);
-    tlm::tlm_phase phase = tlm::BEGIN_RESP;
-    sc_core::sc_time delay;
-    socket_->nb_transport_bw(*payload, phase, delay);
-  });
+  const Ps now = now_ps();
+  for (const Channels::Served& served : served_) {
+    respond(served);
+  }
+  served_.clear();
+  while (channels_.ready(now)) {
+    respond(serve());
+  }
   wake_.arm(channels_.next());
 }
 
-// WHY in the order of arrival and not when the answer leaves: posted writes reach memory in the order
-// in which they left the root complex, and have to be seen in that order whichever channels they use:
-// a completion record never before its data.
-void Memory::take_turns() {
-  channels_.take_turns(now_ps(), [this](tlm::tlm_generic_payload* payload) { access(*payload); });
+// WHY the contents are read and written in the order of arrival and not when the answer leaves: posted
+// writes reach memory in the order in which they left the root complex, and have to be seen in that order
+// whichever channels they use: a completion record never before its data.
+Memory::Channels::Served Memory::serve() {
+  const Channels::Served served = channels_.serve();
+  stats_.wait.record(served.wait);
+  access(*served.value);
+  return served;
+}
+
+void Memory::respond(const Channels::Served& served) {
+  tlm::tlm_phase phase = tlm::BEGIN_RESP;
+  sc_core::sc_time delay = to_sc(served.done - now_ps());
+  socket_->nb_transport_bw(*served.value, phase, delay);
 }
 
 void Memory::b_transport(unsigned /*port*/, tlm::tlm_generic_payload& payload, sc_core::sc_time& delay) {
@@ -71,7 +82,10 @@ unsigned Memory::transport_dbg(unsigned /*port*/, tlm::tlm_generic_payload& payl
   if (!contents_.contains(offset, length)) {
     return 0;
   }
-  take_turns();
+  while (channels_.ready(now_ps())) {
+    served_.push_back(serve());
+    wake_.arm(now_ps());
+  }
   if (payload.is_write()) {
     contents_.write(offset, payload.get_data_ptr(), length);
   } else {
@@ -117,14 +131,19 @@ void Memory::compare_swap(tlm::tlm_generic_payload& payload, Addr offset) {
   }
 }
 
-std::uint64_t Memory::in_flight() const { return channels_.size(); }
+std::uint64_t Memory::in_flight() const { return channels_.size() + served_.size(); }
 
 void Memory::dump_in_flight(std::ostream& out) const {
-  channels_.for_each([&](tlm::tlm_generic_payload* payload, Ps due) {
-    out << fmt::format("{}: {} of {} B at {:#x}, due at {} ps\n", name(),
+  const auto line = [&](tlm::tlm_generic_payload* payload, const char* what, Ps when) {
+    out << fmt::format("{}: {} of {} B at {:#x}, {} at {} ps\n", name(),
                        payload->is_read() ? "read" : "write", payload->get_data_length(),
-                       payload->get_address(), due);
-  });
+                       payload->get_address(), what, when);
+  };
+  channels_.for_each(
+      [&](tlm::tlm_generic_payload* payload, Ps arrival) { line(payload, "arrives", arrival); });
+  for (const Channels::Served& served : served_) {
+    line(served.value, "due", served.done);
+  }
 }
 
 }  // namespace svasim

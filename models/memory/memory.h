@@ -20,6 +20,9 @@ namespace svasim {
 // Base-protocol target. Accesses queue for their channel in the order (arrival, rank of the
 // sender, sender's key), and that is the order in which they read and write the contents. An access that is
 // not wholly inside the memory is answered TLM_ADDRESS_ERROR_RESPONSE.
+//
+// The answer is annotated: BEGIN_RESP comes with the delay after which it leaves. One wake-up, when the
+// first answer is due, serves everything that has arrived by then.
 class Memory : public sc_core::sc_module, public Inspectable, private FwReceiver {
  public:
   Memory(sc_core::sc_module_name name, const MemoryParams& params, SimContext& context);
@@ -41,9 +44,12 @@ class Memory : public sc_core::sc_module, public Inspectable, private FwReceiver
   void b_transport(unsigned port, tlm::tlm_generic_payload& payload, sc_core::sc_time& delay) override;
   unsigned transport_dbg(unsigned port, tlm::tlm_generic_payload& payload) override;
 
+  using Channels = SerialChannel<tlm::tlm_generic_payload*>;
+
   void run();
-  // Carries out what has arrived.
-  void take_turns();
+  // Serves the first arrival.
+  Channels::Served serve();
+  void respond(const Channels::Served& served);
   void access(tlm::tlm_generic_payload& payload);
   void compare_swap(tlm::tlm_generic_payload& payload, Addr offset);
   unsigned channel_of(Addr address) const {
@@ -56,7 +62,8 @@ class Memory : public sc_core::sc_module, public Inspectable, private FwReceiver
   SparseMemory contents_;
   TransferTime transfer_;
   unsigned interleave_shift_;
-  SerialChannel<tlm::tlm_generic_payload*> channels_;
+  Channels channels_;
+  std::vector<Channels::Served> served_;  // early, for an untimed access
   std::uint64_t untagged_ = 0;
   MemoryStats stats_;
 };

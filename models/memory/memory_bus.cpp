@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include "base/check.h"
-#include "tlm/pcie_protocol.h"
 #include "tlm/time.h"
 
 namespace svasim {
@@ -31,18 +30,18 @@ void MemoryBus::map(unsigned number, const std::string& what, Addr base, std::ui
   ranges_.push_back(added);
 }
 
-std::size_t MemoryBus::route(const tlm::tlm_generic_payload& payload) const {
-  const Addr address = payload.get_address();
+tlm::tlm_fw_transport_if<>* MemoryBus::connect(const tlm::tlm_generic_payload& payload) {
   for (const Range& range : ranges_) {
-    if (address >= range.base && address <= range.last) {
-      return range.target;
-    }
+    routes_.push_back({range.base, range.last, targets_.at(range.target)->operator->()});
   }
-  return targets_.size();
+  for (const auto& initiator : initiators_) {
+    answers_.push_back(initiator->operator->());
+  }
+  return route(payload);
 }
 
-void MemoryBus::remember(unsigned port, tlm::tlm_generic_payload& payload) {
-  if (auto* tag = payload.get_extension<SourceTag>()) {
+void MemoryBus::remember(SourceTag* tag, unsigned port, tlm::tlm_generic_payload& payload) {
+  if (tag != nullptr) {
     SVASIM_CHECK(tag->hops < SourceTag::kMaxHops, "too many memory buses in a row");
     tag->port[tag->hops++] = static_cast<std::uint8_t>(port);
     tag->rank = static_cast<std::uint16_t>(port);
@@ -51,8 +50,8 @@ void MemoryBus::remember(unsigned port, tlm::tlm_generic_payload& payload) {
   }
 }
 
-unsigned MemoryBus::recall(tlm::tlm_generic_payload& payload) {
-  if (auto* tag = payload.get_extension<SourceTag>()) {
+unsigned MemoryBus::recall(SourceTag* tag, tlm::tlm_generic_payload& payload) {
+  if (tag != nullptr) {
     return tag->port[--tag->hops];
   }
   const auto found = untagged_.find(&payload);
@@ -64,20 +63,21 @@ unsigned MemoryBus::recall(tlm::tlm_generic_payload& payload) {
 
 tlm::tlm_sync_enum MemoryBus::nb_transport_fw(unsigned port, tlm::tlm_generic_payload& payload,
                                               tlm::tlm_phase& phase, sc_core::sc_time& delay) {
-  const std::size_t target = route(payload);
+  tlm::tlm_fw_transport_if<>* const target = route(payload);
   delay += latency_;
-  if (target == targets_.size()) {
+  if (target == nullptr) {
     payload.set_response_status(tlm::TLM_ADDRESS_ERROR_RESPONSE);
     delay += latency_;
     return tlm::TLM_COMPLETED;
   }
   if (phase != tlm::BEGIN_REQ) {
-    return (*targets_[target])->nb_transport_fw(payload, phase, delay);
+    return target->nb_transport_fw(payload, phase, delay);
   }
-  remember(port, payload);
-  const tlm::tlm_sync_enum answer = (*targets_[target])->nb_transport_fw(payload, phase, delay);
+  auto* const tag = payload.get_extension<SourceTag>();
+  remember(tag, port, payload);
+  const tlm::tlm_sync_enum answer = target->nb_transport_fw(payload, phase, delay);
   if (answer == tlm::TLM_COMPLETED || (answer == tlm::TLM_UPDATED && phase == tlm::BEGIN_RESP)) {
-    recall(payload);
+    recall(tag, payload);
     delay += latency_;
   }
   return answer;
@@ -85,31 +85,30 @@ tlm::tlm_sync_enum MemoryBus::nb_transport_fw(unsigned port, tlm::tlm_generic_pa
 
 tlm::tlm_sync_enum MemoryBus::nb_transport_bw(unsigned /*port*/, tlm::tlm_generic_payload& payload,
                                               tlm::tlm_phase& phase, sc_core::sc_time& delay) {
+  auto* const tag = payload.get_extension<SourceTag>();
   if (phase == tlm::END_REQ) {
     // Only a peek: the answer still has to come this way.
-    if (const auto* tag = payload.get_extension<SourceTag>()) {
-      return (*initiators_[tag->port[tag->hops - 1U]])->nb_transport_bw(payload, phase, delay);
-    }
-    return (*initiators_[untagged_.at(&payload)])->nb_transport_bw(payload, phase, delay);
+    const unsigned port = tag != nullptr ? tag->port[tag->hops - 1U] : untagged_.at(&payload);
+    return answers_[port]->nb_transport_bw(payload, phase, delay);
   }
   delay += latency_;
-  return (*initiators_[recall(payload)])->nb_transport_bw(payload, phase, delay);
+  return answers_[recall(tag, payload)]->nb_transport_bw(payload, phase, delay);
 }
 
 void MemoryBus::b_transport(unsigned /*port*/, tlm::tlm_generic_payload& payload, sc_core::sc_time& delay) {
-  const std::size_t target = route(payload);
+  tlm::tlm_fw_transport_if<>* const target = route(payload);
   delay += latency_;
-  if (target == targets_.size()) {
+  if (target == nullptr) {
     payload.set_response_status(tlm::TLM_ADDRESS_ERROR_RESPONSE);
   } else {
-    (*targets_[target])->b_transport(payload, delay);
+    target->b_transport(payload, delay);
   }
   delay += latency_;
 }
 
 unsigned MemoryBus::transport_dbg(unsigned /*port*/, tlm::tlm_generic_payload& payload) {
-  const std::size_t target = route(payload);
-  return target == targets_.size() ? 0 : (*targets_[target])->transport_dbg(payload);
+  tlm::tlm_fw_transport_if<>* const target = route(payload);
+  return target == nullptr ? 0 : target->transport_dbg(payload);
 }
 
 }  // namespace svasim

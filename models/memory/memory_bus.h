@@ -9,6 +9,7 @@
 
 #include "models/memory/memory_params.h"
 #include "tlm/context.h"
+#include "tlm/pcie_protocol.h"
 #include "tlm/sockets.h"
 
 namespace svasim {
@@ -35,6 +36,11 @@ class MemoryBus : public sc_core::sc_module, private FwReceiver, private BwRecei
     unsigned target;
     std::string what;
   };
+  struct Route {
+    Addr base;
+    Addr last;
+    tlm::tlm_fw_transport_if<>* target;
+  };
 
   tlm::tlm_sync_enum nb_transport_fw(unsigned port, tlm::tlm_generic_payload& payload, tlm::tlm_phase& phase,
                                      sc_core::sc_time& delay) override;
@@ -43,15 +49,28 @@ class MemoryBus : public sc_core::sc_module, private FwReceiver, private BwRecei
   tlm::tlm_sync_enum nb_transport_bw(unsigned port, tlm::tlm_generic_payload& payload, tlm::tlm_phase& phase,
                                      sc_core::sc_time& delay) override;
 
-  // Number of the target that claims the first byte, or the number of targets.
-  std::size_t route(const tlm::tlm_generic_payload& payload) const;
-  void remember(unsigned port, tlm::tlm_generic_payload& payload);
-  unsigned recall(tlm::tlm_generic_payload& payload);
+  // The target that claims the first byte; nullptr when nobody does.
+  tlm::tlm_fw_transport_if<>* route(const tlm::tlm_generic_payload& payload) {
+    const Addr address = payload.get_address();
+    for (const Route& route : routes_) {
+      if (address >= route.base && address <= route.last) {
+        return route.target;
+      }
+    }
+    return routes_.size() == ranges_.size() ? nullptr : connect(payload);
+  }
+  // At the first access, when everything is bound.
+  tlm::tlm_fw_transport_if<>* connect(const tlm::tlm_generic_payload& payload);
+  void remember(SourceTag* tag, unsigned port, tlm::tlm_generic_payload& payload);
+  unsigned recall(SourceTag* tag, tlm::tlm_generic_payload& payload);
 
   sc_core::sc_time latency_;
   std::vector<std::unique_ptr<TargetSocket<>>> initiators_;
   std::vector<std::unique_ptr<InitiatorSocket<>>> targets_;
   std::vector<Range> ranges_;
+  // What is bound to the sockets above.
+  std::vector<Route> routes_;
+  std::vector<tlm::tlm_bw_transport_if<>*> answers_;
   // Way back of payloads that have no SourceTag, which only foreign initiators send.
   std::unordered_map<const tlm::tlm_generic_payload*, unsigned> untagged_;
 };

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <new>
 #include <vector>
 
 #include "base/types.h"
@@ -58,6 +59,12 @@ class SparseMemory {
   }
   void write64(Addr address, std::uint64_t word) { write(address, &word, sizeof(word)); }
 
+  // Where the byte is on the machine that runs the simulation; nullptr when its page was never written.
+  const unsigned char* host_address(Addr address) const {
+    const unsigned char* page = address < size_ ? find(address) : nullptr;
+    return page == nullptr ? nullptr : page + (address & (kPageSize - 1));
+  }
+
   // Pages that were ever written.
   std::uint64_t pages() const { return pages_; }
 
@@ -77,7 +84,6 @@ class SparseMemory {
   static constexpr unsigned kBlockShift = 30;  // one block of page pointers per GiB
   static constexpr std::size_t kBlockPages = std::size_t{1} << (kBlockShift - kPageShift);
   using Block = std::array<unsigned char*, kBlockPages>;
-  static constexpr std::size_t kChunkPages = 64;
 
   const unsigned char* find(Addr address) const {
     const Block* block = blocks_[address >> kBlockShift].get();
@@ -92,7 +98,13 @@ class SparseMemory {
 
   std::uint64_t size_;
   std::vector<std::unique_ptr<Block>> blocks_;
-  std::vector<std::unique_ptr<unsigned char[]>> chunks_;
+  // WHY chunks of this size and alignment: the machine that runs the simulation can then use large pages.
+  static constexpr std::size_t kChunkPages = 512;
+  static constexpr std::align_val_t kChunkAlignment{kChunkPages * kPageSize};
+  struct FreeChunk {
+    void operator()(unsigned char* chunk) const { ::operator delete(chunk, kChunkAlignment); }
+  };
+  std::vector<std::unique_ptr<unsigned char, FreeChunk>> chunks_;
   std::size_t chunk_used_ = kChunkPages;
   std::uint64_t pages_ = 0;
 };

@@ -20,6 +20,10 @@ class EntryAccess : public tlm::tlm_generic_payload, private tlm::tlm_mm_interfa
     set_mm(this);
     acquire();
     set_extension(&source);
+    set_data_ptr(reinterpret_cast<unsigned char*>(&word_));
+    set_data_length(sizeof(word_));
+    set_streaming_width(sizeof(word_));
+    set_byte_enable_ptr(nullptr);
   }
   ~EntryAccess() override {
     clear_extension(&source);
@@ -29,8 +33,10 @@ class EntryAccess : public tlm::tlm_generic_payload, private tlm::tlm_mm_interfa
   EntryAccess& operator=(const EntryAccess&) = delete;
 
   void prepare_read(Addr address) {
+    if (is_write()) {
+      clear_extension(&swap_);
+    }
     prepare(tlm::TLM_READ_COMMAND, address);
-    clear_extension(&swap_);
   }
   void prepare_update(Addr address, std::uint64_t expected, std::uint64_t desired) {
     prepare(tlm::TLM_WRITE_COMMAND, address);
@@ -51,10 +57,6 @@ class EntryAccess : public tlm::tlm_generic_payload, private tlm::tlm_mm_interfa
   void prepare(tlm::tlm_command command, Addr address) {
     set_command(command);
     set_address(address);
-    set_data_ptr(reinterpret_cast<unsigned char*>(&word_));
-    set_data_length(sizeof(word_));
-    set_streaming_width(sizeof(word_));
-    set_byte_enable_ptr(nullptr);
     set_dmi_allowed(false);
     set_response_status(tlm::TLM_INCOMPLETE_RESPONSE);
     source.hops = 0;

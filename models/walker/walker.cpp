@@ -18,8 +18,8 @@ PageTableWalker::PageTableWalker(sc_core::sc_module_name name, const WalkerParam
   for (std::uint32_t i = 0; i < params.slots; ++i) {
     slots_.push_back(std::make_unique<Slot>(i));
   }
-  for (auto slot = slots_.rbegin(); slot != slots_.rend(); ++slot) {
-    free_.push_back(slot->get());
+  for (const auto& slot : slots_) {
+    free_.push(0, slot->access.slot, slot.get());
   }
   for (unsigned i = 0; i < requesters; ++i) {
     requesters_.push_back(std::make_unique<TargetSocket<WalkProtocol>>(fmt::format("requester{}", i).c_str(),
@@ -36,32 +36,32 @@ tlm::tlm_sync_enum PageTableWalker::nb_transport_fw(unsigned port, tlm::tlm_gene
                                                     tlm::tlm_phase& phase, sc_core::sc_time& delay) {
   SVASIM_CHECK(phase == tlm::BEGIN_REQ, "illegal phase at a walker");
   const Ps arrival = now_ps() + delay.value();
-  const std::uint64_t key = (std::uint64_t{port} << 56U) | walk_of(payload).request.id;
-  arrivals_.push(arrival, key, Walk{&payload, port, arrival});
-  wake_.arm(arrival);
+  const Walk walk{&payload, &walk_of(payload), port, arrival};
+  // WHY without a wake-up: of a single requester no earlier walk can follow.
+  if (requesters_.size() == 1 && arrivals_.empty() && free_.due() <= arrival) {
+    begin(walk, arrival);
+    return tlm::TLM_ACCEPTED;
+  }
+  const std::uint64_t key = (std::uint64_t{port} << 56U) | walk.extension->request.id;
+  arrivals_.push(arrival, key, walk);
+  wake_.arm(next_begin());
   return tlm::TLM_ACCEPTED;
 }
 
 void PageTableWalker::run() {
   wake_.fired();
   const Ps now = now_ps();
-  while (arrivals_.due() <= now) {
-    const Walk walk = arrivals_.pop();
-    if (free_.empty()) {
-      waiting_.push_back(walk);
-    } else {
-      begin(walk, now);
-    }
+  while (next_begin() <= now) {
+    begin(arrivals_.pop(), now);
   }
-  wake_.arm(arrivals_.due());
+  wake_.arm(next_begin());
 }
 
 void PageTableWalker::begin(const Walk& walk, Ps now) {
-  Slot& slot = *free_.back();
-  free_.pop_back();
+  Slot& slot = *free_.pop();
   slot.walk = walk;
   slot.started = now;
-  WalkExtension& extension = walk_of(*walk.payload);
+  WalkExtension& extension = *walk.extension;
   extension.attribution.charge(Stage::kWalkWait, now);
   stats_.started.add();
   stats_.wait.record(now - walk.arrival);
@@ -73,7 +73,7 @@ void PageTableWalker::begin(const Walk& walk, Ps now) {
 }
 
 void PageTableWalker::advance(Slot& slot, WalkMachine::Need need, Ps when) {
-  WalkExtension& extension = walk_of(*slot.walk.payload);
+  WalkExtension& extension = *slot.walk.extension;
   const Ps leave = when + params_.step_latency;
   extension.attribution.charge(Stage::kWalkLogic, leave);
   const Ps delay = leave - now_ps();
@@ -91,15 +91,13 @@ void PageTableWalker::advance(Slot& slot, WalkMachine::Need need, Ps when) {
   }
   const Walk done = slot.walk;
   slot.walk = Walk();
-  free_.push_back(&slot);
+  free_.push(when, slot.access.slot, &slot);
+  if (!arrivals_.empty()) {
+    wake_.arm(next_begin());
+  }
   tlm::tlm_phase phase = tlm::BEGIN_RESP;
   sc_core::sc_time time = to_sc(delay);
   (*requesters_[done.port])->nb_transport_bw(*done.payload, phase, time);
-  if (!waiting_.empty() && !free_.empty()) {
-    const Walk next = waiting_.front();
-    waiting_.pop_front();
-    begin(next, when);
-  }
 }
 
 void PageTableWalker::prepare(EntryAccess& access, const WalkMachine& machine, WalkMachine::Need need) {
@@ -136,15 +134,15 @@ void PageTableWalker::tell(const Slot& slot, Ps answered) {
 void PageTableWalker::memory_response(tlm::tlm_generic_payload& payload, Ps delay) {
   Slot& slot = *slots_[static_cast<EntryAccess&>(payload).slot];
   const Ps when = now_ps() + delay;
-  walk_of(*slot.walk.payload).attribution.charge(Stage::kWalkRead, when);
+  slot.walk.extension->attribution.charge(Stage::kWalkRead, when);
   tell(slot, when);
   advance(slot, resume(slot), when);
 }
 
 void PageTableWalker::b_transport(unsigned port, tlm::tlm_generic_payload& payload, sc_core::sc_time& delay) {
   WalkExtension& extension = walk_of(payload);
-  Slot& slot = *free_.back();
-  slot.walk = Walk{&payload, port, 0};
+  Slot& slot = *free_.front().value;
+  slot.walk = Walk{&payload, &extension, port, 0};
   slot.access.source.key = (std::uint64_t{port} << 40U) | extension.request.id;
   const Ps now = now_ps();
   const Ps started = delay.value();
@@ -187,20 +185,15 @@ void PageTableWalker::count(const WalkResult& result) {
   }
 }
 
-std::uint64_t PageTableWalker::in_flight() const {
-  return arrivals_.size() + waiting_.size() + slots_.size() - free_.size();
-}
+std::uint64_t PageTableWalker::in_flight() const { return arrivals_.size() + slots_.size() - free_.size(); }
 
 void PageTableWalker::dump_in_flight(std::ostream& out) const {
   const auto line = [&](const Walk& walk, const std::string& what) {
-    out << fmt::format("{}: walk {} of {:#x} {}\n", name(), walk_of(*walk.payload).request.id,
-                       walk_of(*walk.payload).request.iova, what);
+    out << fmt::format("{}: walk {} of {:#x} {}\n", name(), walk.extension->request.id,
+                       walk.extension->request.iova, what);
   };
   for (std::size_t i = 0; i < arrivals_.size(); ++i) {
-    line(arrivals_[i].value, "arriving");
-  }
-  for (const Walk& walk : waiting_) {
-    line(walk, "waits for a slot");
+    line(arrivals_[i].value, "arrives or waits for a slot");
   }
   for (const auto& slot : slots_) {
     if (slot->walk.payload != nullptr) {

@@ -1,7 +1,7 @@
 // The page-table walker as a TLM model.
 #pragma once
 
-#include <deque>
+#include <algorithm>
 #include <memory>
 #include <systemc>
 #include <vector>
@@ -21,8 +21,8 @@
 namespace svasim {
 
 // `slots` walks at a time; what does not fit waits in order of arrival. Every step is a real read
-// of a page-table entry through the memory socket. A walk costs one wake-up, at its arrival; its
-// steps run in the answers of the memory.
+// of a page-table entry through the memory socket. A walk costs one wake-up, at its beginning, or none when
+// nobody else can ask for the slot; its steps run in the answers of the memory.
 class PageTableWalker : public Walker, private FwReceiver, private MemoryClient {
  public:
   PageTableWalker(sc_core::sc_module_name name, const WalkerParams& params, SimContext& context,
@@ -41,6 +41,7 @@ class PageTableWalker : public Walker, private FwReceiver, private MemoryClient 
  private:
   struct Walk {
     tlm::tlm_generic_payload* payload = nullptr;
+    WalkExtension* extension = nullptr;  // of the payload
     unsigned port = 0;
     Ps arrival = 0;
   };
@@ -59,6 +60,8 @@ class PageTableWalker : public Walker, private FwReceiver, private MemoryClient 
   void memory_response(tlm::tlm_generic_payload& payload, Ps delay) override;
 
   void run();
+  // When the first walk begins, as far as known.
+  Ps next_begin() const { return std::max(arrivals_.due(), free_.due()); }
   void begin(const Walk& walk, Ps now);
   void advance(Slot& slot, WalkMachine::Need need, Ps when);
   static void prepare(EntryAccess& access, const WalkMachine& machine, WalkMachine::Need need);
@@ -71,9 +74,8 @@ class PageTableWalker : public Walker, private FwReceiver, private MemoryClient 
   MemoryPort memory_;
   Wake wake_;
   DelayQueue<Walk> arrivals_;
-  std::deque<Walk> waiting_;
   std::vector<std::unique_ptr<Slot>> slots_;
-  std::vector<Slot*> free_;
+  DelayQueue<Slot*> free_;  // from the time at which they are free
   WalkerStats stats_;
   WalkObserver* observer_ = nullptr;
 };

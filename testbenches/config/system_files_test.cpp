@@ -19,10 +19,11 @@ std::string contents_of(const fs::path& file) {
   return {std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
 }
 
+// Tests run in the project's folder.
 class SystemFile : public testing::TestWithParam<std::string> {};
 
 TEST_P(SystemFile, GivesItsMessages) {
-  fs::current_path(fs::path(__FILE__).parent_path());
+  fs::current_path("testbenches/config");
   const fs::path file = fs::path("system") / (GetParam() + ".yaml");
   std::vector<std::string> options;
   std::istringstream sets(contents_of(fs::path(file).replace_extension(".set")));
@@ -51,7 +52,7 @@ TEST_P(SystemFile, GivesItsMessages) {
 
 std::vector<std::string> all_files() {
   std::vector<std::string> names;
-  for (const auto& entry : fs::directory_iterator(fs::path(__FILE__).parent_path() / "system")) {
+  for (const auto& entry : fs::directory_iterator("testbenches/config/system")) {
     if (entry.path().extension() == ".yaml") names.push_back(entry.path().stem().string());
   }
   std::sort(names.begin(), names.end());

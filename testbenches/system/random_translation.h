@@ -89,7 +89,7 @@ class RandomTranslation {
     const IommuStats& stats = system_.iommu().stats();
     EXPECT_EQ(stats.stale_uses.value, 0u);
     EXPECT_EQ(stats.faults_recorded.value + stats.faults_dropped.value, logged_);
-    EXPECT_GT(hits_, translations_ / 16) << "few hits prove little";
+    EXPECT_GT(hits_, translations_ / 24) << "few hits prove little";
     EXPECT_EQ(stats.walks_started.value, stats.walks_finished.value);
     EXPECT_EQ(system_.iommu().in_flight(), 0u);
     EXPECT_EQ(system_.pool().live(), 0u);
