@@ -47,31 +47,23 @@ WalkMachine::Need WalkMachine::look() {
     return fail(pick(FaultReason::kFirstStageReserved, FaultReason::kSecondStageReserved));
   }
   const std::uint64_t granted = leaf_ ? entry_ : entry_ | format.leaf_rights;
-  const bool read = result_.read && PageTableFormat::grants(granted, format.read);
-  const bool write = result_.write && PageTableFormat::grants(granted, format.write);
-  const bool user = result_.user && PageTableFormat::grants(granted, format.user);
+  const Rights rights = {result_.read && PageTableFormat::grants(granted, format.read),
+                         result_.write && PageTableFormat::grants(granted, format.write),
+                         result_.user && PageTableFormat::grants(granted, format.user)};
   // The entry counts once its accessed bit is set; a leaf the request may not use stays as it is.
-  std::uint64_t wanted = 0;
-  if (!leaf_) {
-    wanted = format.table_accessed;
-  } else {
-    WalkResult above = result_;
-    result_.read = read;
-    result_.write = write;
-    result_.user = user;
-    const FaultReason denied = check_rights();
-    if (denied != FaultReason::kNone && request_.need_access) {
-      return fail(denied);
-    }
+  std::uint64_t wanted = format.table_accessed;
+  if (leaf_) {
+    wanted = 0;
+    const FaultReason denied = check_rights(rights);
     if (denied == FaultReason::kNone) {
       wanted = format.accessed | format.extended_accessed;
-      if (request_.is_write && allows_write()) {
+      if (request_.is_write && allows_write(rights)) {
         wanted |= format.dirty;
       }
+    } else if (request_.need_access) {
+      keep(rights);
+      return fail(denied);
     }
-    result_.read = above.read;
-    result_.write = above.write;
-    result_.user = above.user;
   }
   if ((entry_ & wanted) != wanted) {
     if (request_.update_ad) {
@@ -81,9 +73,7 @@ WalkMachine::Need WalkMachine::look() {
       return fail(pick(FaultReason::kFirstStageNotPresent, FaultReason::kSecondStageNotPresent));
     }
   }
-  result_.read = read;
-  result_.write = write;
-  result_.user = user;
+  keep(rights);
   return leaf_ ? finish() : go_down();
 }
 
@@ -102,6 +92,12 @@ WalkMachine::Need WalkMachine::on_update(bool ok, std::uint64_t seen) {
   }
   entry_ = seen == entry_ ? desired_ : seen;
   return look();
+}
+
+void WalkMachine::keep(const Rights& rights) {
+  result_.read = rights.read;
+  result_.write = rights.write;
+  result_.user = rights.user;
 }
 
 WalkMachine::Need WalkMachine::go_down() {
@@ -125,36 +121,36 @@ WalkMachine::Need WalkMachine::finish() {
   return Need::kDone;
 }
 
-bool WalkMachine::allows_user() const {
+bool WalkMachine::allows_user(const Rights& rights) const {
   switch (request_.format->user_rule) {
     case UserRule::kNone:
       return true;
     case UserRule::kBindsUnprivileged:
-      return request_.privileged || result_.user;
+      return request_.privileged || rights.user;
     case UserRule::kSeparates:
-      return request_.privileged ? !result_.user || request_.privileged_user : result_.user;
+      return request_.privileged ? !rights.user || request_.privileged_user : rights.user;
     case UserRule::kBindsAll:
       break;
   }
-  return result_.user;
+  return rights.user;
 }
 
-bool WalkMachine::allows_write() const {
-  return result_.write ||
+bool WalkMachine::allows_write(const Rights& rights) const {
+  return rights.write ||
          (request_.format->privileged_writes && request_.privileged && !request_.write_protect);
 }
 
-FaultReason WalkMachine::check_rights() const {
-  if (request_.format->present_by_rights && !result_.read && !result_.write) {
+FaultReason WalkMachine::check_rights(const Rights& rights) const {
+  if (request_.format->present_by_rights && !rights.read && !rights.write) {
     return pick(FaultReason::kFirstStageNotPresent, FaultReason::kSecondStageNotPresent);
   }
-  if (!allows_user()) {
+  if (!allows_user(rights)) {
     return FaultReason::kUserNotAllowed;
   }
-  if (request_.is_write && request_.need_access && !allows_write()) {
+  if (request_.is_write && request_.need_access && !allows_write(rights)) {
     return FaultReason::kNoWrite;
   }
-  if (request_.is_read && request_.need_access && !result_.read) {
+  if (request_.is_read && request_.need_access && !rights.read) {
     return FaultReason::kNoRead;
   }
   return FaultReason::kNone;

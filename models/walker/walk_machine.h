@@ -31,6 +31,12 @@ class WalkMachine {
   const WalkResult& result() const { return result_; }
 
  private:
+  struct Rights {
+    bool read;
+    bool write;
+    bool user;
+  };
+
   bool first_stage() const { return request_.format->stage == TableStage::kFirst; }
   FaultReason pick(FaultReason first, FaultReason second) const { return first_stage() ? first : second; }
   Need fail(FaultReason reason);
@@ -41,9 +47,10 @@ class WalkMachine {
   Need go_down();
   Need finish();
   // Whether the request is allowed to do what it wants with the rights accumulated.
-  FaultReason check_rights() const;
-  bool allows_user() const;
-  bool allows_write() const;
+  FaultReason check_rights(const Rights& rights) const;
+  bool allows_user(const Rights& rights) const;
+  bool allows_write(const Rights& rights) const;
+  void keep(const Rights& rights);
 
   WalkRequest request_;
   WalkResult result_;

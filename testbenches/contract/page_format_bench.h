@@ -169,7 +169,7 @@ class FormatBench {
     return walk;
   }
 
-  FormatExpectation expected(const FormatAccess& access) const {
+  FormatExpectation expected(const FormatAccess& access) {
     return shape.riscv() ? expected_of_riscv(access) : expected_of_vtd(access);
   }
 
@@ -253,7 +253,7 @@ class FormatBench {
     registers_.rtaddr = structures_.rtaddr() | VtdRtaddr::SSIRWE::make(o.internal_rights);
   }
 
-  FormatExpectation expected_of_vtd(const FormatAccess& access) const {
+  FormatExpectation expected_of_vtd(const FormatAccess& access) {
     ReferenceRequest asked;
     asked.requester = kDevice;
     asked.has_pasid = true;
@@ -264,8 +264,7 @@ class FormatBench {
     asked.write = access.write;
     asked.no_write = access.asks && !access.write;
     asked.kind = access.asks ? RequestKind::kTranslationRequest : RequestKind::kUntranslated;
-    PageMemory& seen = const_cast<PageMemory&>(memory);  // probe() does not write
-    const ReferenceResult told = ReferenceTranslator(seen, registers_).probe(asked);
+    const ReferenceResult told = ReferenceTranslator(memory, registers_).probe(asked);
     FormatExpectation want;
     want.fault = told.fault;
     want.by_rights = told.fault == FaultReason::kNoRead || told.fault == FaultReason::kUserNotAllowed ||
