@@ -83,7 +83,7 @@ Addr PageTableBuilder::new_table(unsigned pages) {
   const Addr table = pages == 1 ? allocator_.allocate() : allocator_.allocate_aligned(pages);
   for (Addr page = table; page < table + pages * kPageSize; page += kPageSize) {
     if (pages_of_ != nullptr) pages_of_->add_page(page);
-    for (unsigned i = 0; i < 512; ++i) write(page + 8 * i, 0);
+    for (Addr entry = page; entry < page + kPageSize; entry += 8) write(entry, 0);
   }
   return table;
 }
