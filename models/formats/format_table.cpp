@@ -1,4 +1,5 @@
 #include "models/formats/page_table_format.h"
+#include "models/formats/riscv_page_table.h"
 #include "models/formats/vtd_second_stage.h"
 #include "models/formats/x86_first_stage.h"
 
@@ -10,6 +11,14 @@ PageTableFormat make(const PageFormatOptions& options) {
   return Make(Levels, options);
 }
 
+template <TableStage Stage, unsigned Levels>
+PageTableFormat riscv(const PageFormatOptions& /*options*/) {
+  return make_riscv(Stage, Levels);
+}
+
+constexpr TableStage kFirst = TableStage::kFirst;
+constexpr TableStage kSecond = TableStage::kSecond;
+
 }  // namespace
 
 const std::vector<PageFormatEntry>& format_table() {
@@ -19,6 +28,12 @@ const std::vector<PageFormatEntry>& format_table() {
       {"vtd-ss3", "second stage, 3 levels, 39-bit addresses", make<make_vtd_second_stage, 3>},
       {"vtd-ss4", "second stage, 4 levels, 48-bit addresses", make<make_vtd_second_stage, 4>},
       {"vtd-ss5", "second stage, 5 levels, 57-bit addresses", make<make_vtd_second_stage, 5>},
+      {"riscv-sv39", "RISC-V first stage, 3 levels, 39-bit addresses", riscv<kFirst, 3>},
+      {"riscv-sv48", "RISC-V first stage, 4 levels, 48-bit addresses", riscv<kFirst, 4>},
+      {"riscv-sv57", "RISC-V first stage, 5 levels, 57-bit addresses", riscv<kFirst, 5>},
+      {"riscv-sv39x4", "RISC-V second stage, 3 levels, 41-bit addresses", riscv<kSecond, 3>},
+      {"riscv-sv48x4", "RISC-V second stage, 4 levels, 50-bit addresses", riscv<kSecond, 4>},
+      {"riscv-sv57x4", "RISC-V second stage, 5 levels, 59-bit addresses", riscv<kSecond, 5>},
   };
   return table;
 }

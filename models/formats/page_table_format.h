@@ -17,6 +17,14 @@ namespace svasim {
 
 enum class TableStage : std::uint8_t { kFirst, kSecond };
 
+// What the user bit of the entries means to a request.
+enum class UserRule : std::uint8_t {
+  kNone,               // nothing: the format keeps no such bit
+  kBindsUnprivileged,  // unprivileged requests need it, privileged ones pass over it
+  kSeparates,          // unprivileged requests need it; it keeps privileged ones out unless they are let in
+  kBindsAll,           // every request counts as unprivileged
+};
+
 // What the tables' meaning depends on beside their contents. Taken from the capability registers,
 // the PASID-table entry and RTADDR by whoever makes the format.
 struct PageFormatOptions {
@@ -34,12 +42,13 @@ inline constexpr unsigned kMaxLevels = 5;
 
 // Rules of one level.
 struct PageLevel {
-  std::uint64_t leaf_bit = 0;        // an entry with this bit is a leaf; 0: no leaf here by a bit
-  std::uint64_t reserved_table = 0;  // bits that must be 0 in an entry that points to a table
+  std::uint64_t leaf_bit = 0;        // an entry with any of these bits is a leaf; 0: no leaf here by a bit
+  std::uint64_t reserved_table = 0;  // bits that must be 0 in an entry that points to a table; all: none may
   std::uint64_t reserved_leaf = 0;   // bits that must be 0 in a leaf
   std::uint64_t leaf_address = 0;    // address bits of a leaf
+  std::uint16_t index_mask = 511;    // the table here has one entry more than this
   std::uint8_t shift = 0;            // lowest IOVA bit of the index = page shift of a leaf here
-  bool always_leaf = false;          // the 4-KiB level
+  bool always_leaf = false;          // every entry is a leaf, without a bit for it
   bool may_be_leaf = false;
 };
 
@@ -49,30 +58,42 @@ struct PageTableFormat {
   std::string_view name;
   TableStage stage = TableStage::kFirst;
   std::uint8_t levels = 0;
-  std::uint8_t input_bits = 0;  // width of the input address: 12 + 9 * levels
-  bool canonical = false;       // bits above must equal the top input bit; otherwise they must be 0
+  std::uint8_t input_bits = 0;     // width of the input address
+  bool canonical = false;          // bits above must equal the top input bit; otherwise they must be 0
+  std::uint8_t address_shift = 0;  // an address lies this far below its place in an entry
 
   std::uint64_t present = 0;  // an entry is present when any of these is 1
+  // An encoding that is reserved whatever the level: entry & encoding_bits == reserved_encoding. By
+  // default there is none.
+  std::uint64_t encoding_bits = 0;
+  std::uint64_t reserved_encoding = 1;
   // Rights. A right exists when its bit is 1 at every level; a mask of 0 means the format does not
   // restrict it.
   std::uint64_t read = 0;
   std::uint64_t write = 0;
   std::uint64_t user = 0;
-  // Bits set by hardware. Accessed on every entry used (with extended accessed in the same update),
-  // dirty on the leaf of a write. A mask of 0: the format keeps no such bit.
+  std::uint64_t leaf_rights = 0;   // rights an entry that points to a table does not restrict
+  bool present_by_rights = false;  // a page without any right left is not present
+  bool privileged_writes = false;  // a privileged request passes over `write` unless write-protected
+  UserRule user_rule = UserRule::kNone;
+  // Bits set by hardware. Accessed on the leaf (with extended accessed in the same update), dirty on
+  // the leaf of a write, table_accessed on an entry that points to a table. A mask of 0: the format
+  // keeps no such bit.
   std::uint64_t accessed = 0;
   std::uint64_t extended_accessed = 0;
   std::uint64_t dirty = 0;
-  std::uint64_t snoop = 0;                        // SNP of a leaf
-  std::uint64_t table_address = 0;                // address bits of an entry that points to a table
+  std::uint64_t table_accessed = 0;
+  bool marks_required = false;      // where hardware is not to set a missing bit the page is not present
+  std::uint64_t snoop = 0;          // SNP of a leaf
+  std::uint64_t table_address = 0;  // address bits of an entry that points to a table
   std::array<PageLevel, kMaxLevels + 1> level{};  // [0] unused
 
   static constexpr unsigned kIndexBits = 9;
   static constexpr unsigned kEntrySize = 8;
-  static constexpr unsigned kEntriesPerTable = 1U << kIndexBits;
+  static constexpr unsigned kEntriesPerTable = 1U << kIndexBits;  // of 4 KiB; a top table may be larger
 
   constexpr unsigned index(unsigned at_level, Addr iova) const {
-    return static_cast<unsigned>(iova >> level[at_level].shift) & (kEntriesPerTable - 1);
+    return static_cast<unsigned>(iova >> level[at_level].shift) & level[at_level].index_mask;
   }
   constexpr Addr entry_address(unsigned at_level, Addr table, Addr iova) const {
     return table + std::uint64_t{index(at_level, iova)} * kEntrySize;
@@ -86,10 +107,14 @@ struct PageTableFormat {
   constexpr std::uint64_t reserved_bits(unsigned at_level, std::uint64_t entry, bool leaf) const {
     return entry & (leaf ? level[at_level].reserved_leaf : level[at_level].reserved_table);
   }
-  constexpr Addr next_table(std::uint64_t entry) const { return entry & table_address; }
+  // The entry is malformed: reserved bits or the reserved encoding.
+  constexpr bool is_reserved(unsigned at_level, std::uint64_t entry, bool leaf) const {
+    return reserved_bits(at_level, entry, leaf) != 0 || (entry & encoding_bits) == reserved_encoding;
+  }
+  constexpr Addr next_table(std::uint64_t entry) const { return (entry & table_address) << address_shift; }
   // Address of the page a leaf maps, aligned to its size.
   constexpr Addr page_address(unsigned at_level, std::uint64_t entry) const {
-    return entry & level[at_level].leaf_address;
+    return (entry & level[at_level].leaf_address) << address_shift;
   }
   constexpr unsigned page_shift(unsigned at_level) const { return level[at_level].shift; }
   // Every bit of `mask` set in `entry`; true for a right the format does not restrict.

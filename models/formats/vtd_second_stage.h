@@ -33,7 +33,9 @@ constexpr PageTableFormat make_vtd_second_stage(unsigned levels, const PageForma
   format.write = options.internal_rights ? E::IW::kMask : E::W::kMask;
   format.user = 0;
   format.present = format.read | format.write;
+  format.present_by_rights = true;  // SPEC: [VTD 3.7]
   format.accessed = options.accessed_dirty ? E::A::kMask : 0;
+  format.table_accessed = format.accessed;
   format.dirty = options.accessed_dirty ? E::D::kMask : 0;
   format.snoop = options.snoop_control ? E::SNP::kMask : 0;
   format.table_address = mask_between(options.host_address_width - 1, 12);

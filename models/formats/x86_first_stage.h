@@ -34,8 +34,11 @@ constexpr PageTableFormat make_x86_first_stage(unsigned levels, const PageFormat
   format.read = 0;  // every valid translation can be read
   format.write = E::RW::kMask;
   format.user = E::US::kMask;
+  format.user_rule = UserRule::kBindsUnprivileged;
+  format.privileged_writes = true;  // SPEC: [VTD 3.6.1]
   format.accessed = E::A::kMask;
   format.extended_accessed = options.extended_accessed ? E::EA::kMask : 0;
+  format.table_accessed = format.accessed | format.extended_accessed;
   format.dirty = E::D::kMask;
   format.table_address = mask_between(options.host_address_width - 1, 12);
   const std::uint64_t beyond_width = mask_between(51, options.host_address_width);

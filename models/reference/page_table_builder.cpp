@@ -1,6 +1,7 @@
 #include "models/reference/page_table_builder.h"
 
 #include "base/check.h"
+#include "models/formats/riscv_page_table.h"
 #include "models/formats/vtd_second_stage.h"
 #include "models/formats/x86_first_stage.h"
 
@@ -11,15 +12,39 @@ constexpr std::uint64_t kAddressBits = FirstStageEntry::ADDR::kMask;
 constexpr std::uint64_t kPageSizeBit = FirstStageEntry::PS::kMask;  // the same bit in both stages
 static_assert(kAddressBits == SecondStageEntry::ADDR::kMask && kPageSizeBit == SecondStageEntry::PS::kMask);
 
-Addr slot(Addr table, Addr iova, unsigned level) { return table + ((iova >> (3 + 9 * level)) & 0x1FF) * 8; }
-
-unsigned level_of_shift(unsigned page_shift) {
-  SVASIM_CHECK(page_shift == 12 || page_shift == 21 || page_shift == 30,
-               "page sizes are 4 KiB, 2 MiB, 1 GiB");
+unsigned level_of_shift(unsigned page_shift, const TableShape& shape) {
+  SVASIM_CHECK(page_shift % 9 == 3 && page_shift >= 12 && page_shift <= shape.largest_page(),
+               "no page size of these tables");
   return (page_shift - 3) / 9;
 }
 
 }  // namespace
+
+TableShape shape_of(std::string_view format) {
+  using Entries = TableShape::Entries;
+  struct Row {
+    std::string_view name;
+    TableShape shape;
+  };
+  static constexpr Row kRows[] = {
+      {"x86-fs4", {Entries::kVtd, TableStage::kFirst, 4}},
+      {"x86-fs5", {Entries::kVtd, TableStage::kFirst, 5}},
+      {"vtd-ss3", {Entries::kVtd, TableStage::kSecond, 3}},
+      {"vtd-ss4", {Entries::kVtd, TableStage::kSecond, 4}},
+      {"vtd-ss5", {Entries::kVtd, TableStage::kSecond, 5}},
+      {"riscv-sv39", {Entries::kRiscv, TableStage::kFirst, 3}},
+      {"riscv-sv48", {Entries::kRiscv, TableStage::kFirst, 4}},
+      {"riscv-sv57", {Entries::kRiscv, TableStage::kFirst, 5}},
+      {"riscv-sv39x4", {Entries::kRiscv, TableStage::kSecond, 3}},
+      {"riscv-sv48x4", {Entries::kRiscv, TableStage::kSecond, 4}},
+      {"riscv-sv57x4", {Entries::kRiscv, TableStage::kSecond, 5}},
+  };
+  for (const Row& row : kRows) {
+    if (row.name == format) return row.shape;
+  }
+  SVASIM_CHECK(false, "the reference does not know this page-table format");
+  return {};
+}
 
 Addr TablePages::allocate() {
   if (!free_.empty()) {
@@ -33,23 +58,43 @@ Addr TablePages::allocate() {
   return page;
 }
 
+Addr TablePages::allocate_aligned(unsigned count) {
+  const Addr bytes = count * kPageSize;
+  const Addr first = (next_ + bytes - 1) / bytes * bytes;
+  for (; next_ < first; next_ += kPageSize) free_.push_back(next_);
+  SVASIM_CHECK(first + bytes <= end_, "the range for tables is used up");
+  next_ = first + bytes;
+  return first;
+}
+
 PageTableBuilder::PageTableBuilder(MemoryView& memory, PageMemory* pages_of, TablePages& allocator,
-                                   TableStage stage, unsigned levels, bool internal_rights)
+                                   const TableShape& shape)
     : memory_(memory),
       pages_of_(pages_of),
       allocator_(allocator),
-      stage_(stage),
-      levels_(levels),
-      read_bit_(internal_rights ? SecondStageEntry::IR::kMask : SecondStageEntry::R::kMask),
-      write_bit_(internal_rights ? SecondStageEntry::IW::kMask : SecondStageEntry::W::kMask) {
-  root_ = new_table();
+      shape_(shape),
+      read_bit_(shape.internal_rights ? SecondStageEntry::IR::kMask : SecondStageEntry::R::kMask),
+      write_bit_(shape.internal_rights ? SecondStageEntry::IW::kMask : SecondStageEntry::W::kMask) {
+  // SPEC: [RVPRIV Two-Stage Address Translation] 16 KiB for two more bits of address.
+  root_ = new_table(shape.riscv() && shape.stage == TableStage::kSecond ? 4 : 1);
 }
 
-Addr PageTableBuilder::new_table() {
-  const Addr table = allocator_.allocate();
-  if (pages_of_ != nullptr) pages_of_->add_page(table);
-  for (unsigned i = 0; i < 512; ++i) write(table + 8 * i, 0);
+Addr PageTableBuilder::new_table(unsigned pages) {
+  const Addr table = pages == 1 ? allocator_.allocate() : allocator_.allocate_aligned(pages);
+  for (Addr page = table; page < table + pages * kPageSize; page += kPageSize) {
+    if (pages_of_ != nullptr) pages_of_->add_page(page);
+    for (Addr entry = page; entry < page + kPageSize; entry += 8) write(entry, 0);
+  }
   return table;
+}
+
+Addr PageTableBuilder::slot(Addr table, Addr iova, unsigned level) const {
+  const bool wide = level == shape_.levels && shape_.riscv() && shape_.stage == TableStage::kSecond;
+  return table + ((iova >> (3 + 9 * level)) & (wide ? 0x7FF : 0x1FF)) * 8;
+}
+
+Addr PageTableBuilder::address_in(std::uint64_t entry) const {
+  return shape_.riscv() ? RiscvEntry::PPN::get(entry) * kPageSize : entry & kAddressBits;
 }
 
 std::uint64_t PageTableBuilder::read(Addr address) const {
@@ -63,17 +108,24 @@ void PageTableBuilder::write(Addr address, std::uint64_t value) {
 }
 
 bool PageTableBuilder::present(std::uint64_t entry) const {
-  return stage_ == TableStage::kFirst ? (entry & FirstStageEntry::P::kMask) != 0
-                                      : (entry & (read_bit_ | write_bit_)) != 0;
+  if (shape_.riscv()) return RiscvEntry::V::get(entry) != 0;
+  return shape_.stage == TableStage::kFirst ? (entry & FirstStageEntry::P::kMask) != 0
+                                            : (entry & (read_bit_ | write_bit_)) != 0;
 }
 
 bool PageTableBuilder::is_leaf(std::uint64_t entry, unsigned level) const {
+  if (shape_.riscv()) return RiscvEntry::R::get(entry) != 0 || RiscvEntry::X::get(entry) != 0;
   return level == 1 || (level <= 3 && (entry & kPageSizeBit) != 0);
 }
 
 std::uint64_t PageTableBuilder::leaf_entry(Addr pa, unsigned level, const LeafRights& rights) const {
+  if (shape_.riscv()) {
+    using E = RiscvEntry;
+    return E::PPN::make(pa / kPageSize) | E::V::kMask | E::R::make(rights.read) | E::W::make(rights.write) |
+           E::U::make(rights.user) | rights.extra;
+  }
   std::uint64_t entry = (pa & kAddressBits) | rights.extra | (level > 1 ? kPageSizeBit : 0);
-  if (stage_ == TableStage::kFirst) {
+  if (shape_.stage == TableStage::kFirst) {
     entry |= FirstStageEntry::P::kMask | FirstStageEntry::RW::make(rights.write) |
              FirstStageEntry::US::make(rights.user);
   } else {
@@ -83,15 +135,16 @@ std::uint64_t PageTableBuilder::leaf_entry(Addr pa, unsigned level, const LeafRi
 }
 
 std::uint64_t PageTableBuilder::table_entry(Addr table) const {
-  if (stage_ == TableStage::kSecond) return table | read_bit_ | write_bit_;
+  if (shape_.riscv()) return RiscvEntry::PPN::make(table / kPageSize) | RiscvEntry::V::kMask;
+  if (shape_.stage == TableStage::kSecond) return table | read_bit_ | write_bit_;
   return table | FirstStageEntry::P::kMask | FirstStageEntry::RW::kMask | FirstStageEntry::US::kMask;
 }
 
 bool PageTableBuilder::map(Addr iova, Addr pa, unsigned page_shift, const LeafRights& rights) {
-  const unsigned target = level_of_shift(page_shift);
+  const unsigned target = level_of_shift(page_shift, shape_);
   SVASIM_CHECK(((iova | pa) & ((Addr{1} << page_shift) - 1)) == 0, "a page is aligned to its size");
   Addr table = root_;
-  for (unsigned level = levels_; level > target; --level) {
+  for (unsigned level = shape_.levels; level > target; --level) {
     const Addr where = slot(table, iova, level);
     std::uint64_t found = 0;
     if (!memory_.read64(where, found)) return false;
@@ -101,7 +154,7 @@ bool PageTableBuilder::map(Addr iova, Addr pa, unsigned page_shift, const LeafRi
     } else if (is_leaf(found, level)) {
       return false;
     }
-    table = found & kAddressBits;
+    table = address_in(found);
   }
   const Addr where = slot(table, iova, target);
   std::uint64_t found = 0;
@@ -130,10 +183,10 @@ bool PageTableBuilder::map_range(Addr iova, Addr pa, std::uint64_t bytes, const 
 
 Addr PageTableBuilder::entry_address(Addr iova, unsigned level) const {
   Addr table = root_;
-  for (unsigned at = levels_; at > level; --at) {
+  for (unsigned at = shape_.levels; at > level; --at) {
     const std::uint64_t found = read(slot(table, iova, at));
     if (!present(found) || is_leaf(found, at)) return 0;
-    table = found & kAddressBits;
+    table = address_in(found);
   }
   return slot(table, iova, level);
 }
@@ -151,11 +204,11 @@ void PageTableBuilder::set_entry(Addr iova, unsigned level, std::uint64_t value)
 
 unsigned PageTableBuilder::leaf_level(Addr iova) const {
   Addr table = root_;
-  for (unsigned level = levels_;; --level) {
+  for (unsigned level = shape_.levels;; --level) {
     const std::uint64_t found = read(slot(table, iova, level));
     if (!present(found)) return 0;
     if (is_leaf(found, level)) return level;
-    table = found & kAddressBits;
+    table = address_in(found);
   }
 }
 
@@ -171,14 +224,14 @@ void PageTableBuilder::cut(Addr iova, unsigned level) {
   if (where == 0) return;
   const std::uint64_t found = read(where);
   write(where, 0);
-  if (present(found) && !is_leaf(found, level)) free_table(found & kAddressBits, level - 1);
+  if (present(found) && !is_leaf(found, level)) free_table(address_in(found), level - 1);
 }
 
 void PageTableBuilder::free_table(Addr table, unsigned level) {
   if (level > 1) {
     for (unsigned i = 0; i < 512; ++i) {
       const std::uint64_t found = read(table + 8 * i);
-      if (present(found) && !is_leaf(found, level)) free_table(found & kAddressBits, level - 1);
+      if (present(found) && !is_leaf(found, level)) free_table(address_in(found), level - 1);
     }
   }
   allocator_.release(table);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 #include "base/types.h"
@@ -17,6 +18,8 @@ class TablePages {
   TablePages(Addr first, Addr end) : next_(first), end_(end) {}
   // Throws InternalError when the range is used up.
   Addr allocate();
+  // `count` pages in a row (a power of two), aligned to their size together.
+  Addr allocate_aligned(unsigned count);
   void release(Addr page) { free_.push_back(page); }
 
  private:
@@ -26,28 +29,49 @@ class TablePages {
 };
 
 struct LeafRights {
-  bool read = true;  // second stage only
+  bool read = true;  // not the x86 first stage
   bool write = true;
-  bool user = true;         // first stage only
-  std::uint64_t extra = 0;  // further bits of the leaf (A, D, SNP, ignored bits)
+  bool user = true;         // not the VT-d second stage
+  std::uint64_t extra = 0;  // further bits of the leaf (A, D, X, SNP, ignored bits)
 };
+
+// What kind of tables a builder writes.
+struct TableShape {
+  enum class Entries : std::uint8_t { kVtd, kRiscv };
+  Entries entries = Entries::kVtd;
+  TableStage stage = TableStage::kFirst;
+  unsigned levels = 4;
+  bool internal_rights = false;  // IR and IW of a VT-d second stage
+
+  bool riscv() const { return entries == Entries::kRiscv; }
+  // Width of the input address.
+  unsigned input_bits() const { return 12 + 9 * levels + (riscv() && stage == TableStage::kSecond ? 2 : 0); }
+  // The largest page: 1 GiB, or where every level may hold a leaf that of the top level.
+  unsigned largest_page() const { return riscv() ? 3 + 9 * levels : 30; }
+};
+
+// The shape of a format of format_table(). Throws InternalError when the reference does not know it.
+TableShape shape_of(std::string_view format);
 
 class PageTableBuilder {
  public:
   // Table pages must exist in `memory`: with a PageMemory, pass `memory` itself as `pages_of` and they
   // are added as they are allocated; with other memories pass nullptr.
+  PageTableBuilder(MemoryView& memory, PageMemory* pages_of, TablePages& allocator, const TableShape& shape);
   PageTableBuilder(MemoryView& memory, PageMemory* pages_of, TablePages& allocator, TableStage stage,
-                   unsigned levels, bool internal_rights = false);
+                   unsigned levels, bool internal_rights = false)
+      : PageTableBuilder(memory, pages_of, allocator,
+                         TableShape{TableShape::Entries::kVtd, stage, levels, internal_rights}) {}
   PageTableBuilder(PageMemory& memory, TablePages& allocator, TableStage stage, unsigned levels,
                    bool internal_rights = false)
       : PageTableBuilder(memory, &memory, allocator, stage, levels, internal_rights) {}
 
   Addr root() const { return root_; }
-  unsigned levels() const { return levels_; }
+  unsigned levels() const { return shape_.levels; }
 
-  // Maps one page of 2^page_shift bytes (12, 21, 30). Replaces a leaf of the same size. False, and
-  // nothing changed, when a table, a larger page or an entry that points nowhere is in the way. Tables above
-  // grant everything.
+  // Maps one page of 2^page_shift bytes (12, 21, 30; RISC-V also 39 and 48). Replaces a leaf of the same
+  // size. False, and nothing changed, when a table, a larger page or an entry that points nowhere is in the
+  // way. Tables above grant everything.
   bool map(Addr iova, Addr pa, unsigned page_shift, const LeafRights& rights = {});
 
   // Maps a range with the largest pages its alignment and `largest` allow.
@@ -67,7 +91,9 @@ class PageTableBuilder {
   unsigned leaf_level(Addr iova) const;
 
  private:
-  Addr new_table();
+  Addr new_table(unsigned pages = 1);
+  Addr slot(Addr table, Addr iova, unsigned level) const;
+  Addr address_in(std::uint64_t entry) const;
   bool present(std::uint64_t entry) const;
   bool is_leaf(std::uint64_t entry, unsigned level) const;
   std::uint64_t leaf_entry(Addr pa, unsigned level, const LeafRights& rights) const;
@@ -79,8 +105,7 @@ class PageTableBuilder {
   MemoryView& memory_;
   PageMemory* pages_of_;
   TablePages& allocator_;
-  TableStage stage_;
-  unsigned levels_;
+  TableShape shape_;
   std::uint64_t read_bit_;
   std::uint64_t write_bit_;
   Addr root_ = 0;

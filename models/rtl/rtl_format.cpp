@@ -2,9 +2,7 @@
 
 namespace svasim {
 
-bool rtl_covers(const PageTableFormat& format) {
-  return format.stage == TableStage::kFirst && format.levels == 4;
-}
+bool rtl_covers(const PageTableFormat& format) { return format.name == "x86-fs4"; }
 
 RtlWalkRequest to_rtl_request(const WalkRequest& walk) {
   const PageTableFormat& format = *walk.format;

@@ -13,7 +13,7 @@ WalkMachine::Need WalkMachine::start(const WalkRequest& request) {
   level_ = request.level;
   const PageTableFormat& format = *request_.format;
   SVASIM_CHECK(level_ >= 1 && level_ <= format.levels, "a walk starts at a level of its format");
-  // SPEC: [VTD 3.6] canonical input; [VTD 3.7] input within the adjusted guest address width.
+  // Canonical for a first stage, within the width for a second. SPEC: [VTD 3.6, 3.7]
   if (!format.accepts(request_.iova)) {
     return fail(pick(FaultReason::kNotCanonical, FaultReason::kSecondStageBeyondWidth));
   }
@@ -43,47 +43,47 @@ WalkMachine::Need WalkMachine::look() {
     return fail(pick(FaultReason::kFirstStageNotPresent, FaultReason::kSecondStageNotPresent));
   }
   leaf_ = format.is_leaf(level_, entry_);
-  if (format.reserved_bits(level_, entry_, leaf_) != 0) {
+  if (format.is_reserved(level_, entry_, leaf_)) {
     return fail(pick(FaultReason::kFirstStageReserved, FaultReason::kSecondStageReserved));
   }
-  const bool read = result_.read && PageTableFormat::grants(entry_, format.read);
-  const bool write = result_.write && PageTableFormat::grants(entry_, format.write);
-  const bool user = result_.user && PageTableFormat::grants(entry_, format.user);
+  const std::uint64_t granted = leaf_ ? entry_ : entry_ | format.leaf_rights;
+  const Rights rights = {result_.read && PageTableFormat::grants(granted, format.read),
+                         result_.write && PageTableFormat::grants(granted, format.write),
+                         result_.user && PageTableFormat::grants(granted, format.user)};
   // The entry counts once its accessed bit is set; a leaf the request may not use stays as it is.
-  std::uint64_t wanted = 0;
-  if (!leaf_) {
-    wanted = format.accessed | format.extended_accessed;
-  } else {
-    WalkResult above = result_;
-    result_.read = read;
-    result_.write = write;
-    result_.user = user;
-    const FaultReason denied = check_rights();
-    if (denied != FaultReason::kNone && request_.need_access) {
-      return fail(denied);
-    }
+  std::uint64_t wanted = format.table_accessed;
+  if (leaf_) {
+    wanted = 0;
+    const FaultReason denied = check_rights(rights);
     if (denied == FaultReason::kNone) {
       wanted = format.accessed | format.extended_accessed;
-      if (request_.is_write && allows_write()) {
+      if (request_.is_write && allows_write(rights)) {
         wanted |= format.dirty;
       }
+    } else if (request_.need_access) {
+      keep(rights);
+      return fail(denied);
     }
-    result_.read = above.read;
-    result_.write = above.write;
-    result_.user = above.user;
   }
-  if (request_.update_ad && (entry_ & wanted) != wanted) {
-    if (!request_.snooped) {
-      return fail(pick(FaultReason::kFirstStageUpdateNotSnooped, FaultReason::kSecondStageUpdateNotSnooped));
+  if ((entry_ & wanted) != wanted) {
+    if (request_.update_ad) {
+      return ask_update(wanted);
     }
-    desired_ = entry_ | wanted;
-    ++result_.updates;
-    return Need::kUpdate;
+    if (format.marks_required) {
+      return fail(pick(FaultReason::kFirstStageNotPresent, FaultReason::kSecondStageNotPresent));
+    }
   }
-  result_.read = read;
-  result_.write = write;
-  result_.user = user;
+  keep(rights);
   return leaf_ ? finish() : go_down();
+}
+
+WalkMachine::Need WalkMachine::ask_update(std::uint64_t wanted) {
+  if (!request_.snooped) {
+    return fail(pick(FaultReason::kFirstStageUpdateNotSnooped, FaultReason::kSecondStageUpdateNotSnooped));
+  }
+  desired_ = entry_ | wanted;
+  ++result_.updates;
+  return Need::kUpdate;
 }
 
 WalkMachine::Need WalkMachine::on_update(bool ok, std::uint64_t seen) {
@@ -92,6 +92,12 @@ WalkMachine::Need WalkMachine::on_update(bool ok, std::uint64_t seen) {
   }
   entry_ = seen == entry_ ? desired_ : seen;
   return look();
+}
+
+void WalkMachine::keep(const Rights& rights) {
+  result_.read = rights.read;
+  result_.write = rights.write;
+  result_.user = rights.user;
 }
 
 WalkMachine::Need WalkMachine::go_down() {
@@ -115,29 +121,36 @@ WalkMachine::Need WalkMachine::finish() {
   return Need::kDone;
 }
 
-bool WalkMachine::allows_write() const {
-  // SPEC: [VTD 3.6.1]; R/W binds a privileged write only with WPE.
-  if (!first_stage()) {
-    return result_.write;
+bool WalkMachine::allows_user(const Rights& rights) const {
+  switch (request_.format->user_rule) {
+    case UserRule::kNone:
+      return true;
+    case UserRule::kBindsUnprivileged:
+      return request_.privileged || rights.user;
+    case UserRule::kSeparates:
+      return request_.privileged ? !rights.user || request_.privileged_user : rights.user;
+    case UserRule::kBindsAll:
+      break;
   }
-  if (request_.privileged) {
-    return result_.write || !request_.write_protect;
-  }
-  return result_.user && result_.write;
+  return rights.user;
 }
 
-FaultReason WalkMachine::check_rights() const {
-  // A second stage whose rights cancel out maps nothing. SPEC: [VTD 3.7]
-  if (!first_stage() && !result_.read && !result_.write) {
-    return FaultReason::kSecondStageNotPresent;
+bool WalkMachine::allows_write(const Rights& rights) const {
+  return rights.write ||
+         (request_.format->privileged_writes && request_.privileged && !request_.write_protect);
+}
+
+FaultReason WalkMachine::check_rights(const Rights& rights) const {
+  if (request_.format->present_by_rights && !rights.read && !rights.write) {
+    return pick(FaultReason::kFirstStageNotPresent, FaultReason::kSecondStageNotPresent);
   }
-  if (first_stage() && !request_.privileged && !result_.user) {
+  if (!allows_user(rights)) {
     return FaultReason::kUserNotAllowed;
   }
-  if (request_.is_write && request_.need_access && !allows_write()) {
+  if (request_.is_write && request_.need_access && !allows_write(rights)) {
     return FaultReason::kNoWrite;
   }
-  if (request_.is_read && request_.need_access && !result_.read) {
+  if (request_.is_read && request_.need_access && !rights.read) {
     return FaultReason::kNoRead;
   }
   return FaultReason::kNone;

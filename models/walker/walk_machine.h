@@ -9,8 +9,9 @@ namespace svasim {
 // Protocol: start() and then, as long as the answer is not kDone, do the access asked for and pass
 // its outcome to on_read() or on_update(). The result is complete at kDone.
 //
-// Fault codes are those of scalable mode, chosen by the stage of the format; the IOMMU translates
-// them for legacy mode. SPEC: [VTD 7.1.3]
+// What an entry means is the format's; no rule of a particular architecture is in here. Only the names of
+// faults are VT-d's, of scalable mode, chosen by the stage of the format; the IOMMU translates them for
+// legacy mode, riscv_walk_cause() into causes of RISC-V. SPEC: [VTD 7.1.3]
 class WalkMachine {
  public:
   enum class Need { kRead, kUpdate, kDone };
@@ -30,17 +31,26 @@ class WalkMachine {
   const WalkResult& result() const { return result_; }
 
  private:
+  struct Rights {
+    bool read;
+    bool write;
+    bool user;
+  };
+
   bool first_stage() const { return request_.format->stage == TableStage::kFirst; }
   FaultReason pick(FaultReason first, FaultReason second) const { return first_stage() ? first : second; }
   Need fail(FaultReason reason);
   Need read_level();
   // Decides what `entry_` means; asks for its A/D update first where one is due.
   Need look();
+  Need ask_update(std::uint64_t wanted);
   Need go_down();
   Need finish();
   // Whether the request is allowed to do what it wants with the rights accumulated.
-  FaultReason check_rights() const;
-  bool allows_write() const;
+  FaultReason check_rights(const Rights& rights) const;
+  bool allows_user(const Rights& rights) const;
+  bool allows_write(const Rights& rights) const;
+  void keep(const Rights& rights);
 
   WalkRequest request_;
   WalkResult result_;

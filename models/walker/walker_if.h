@@ -30,7 +30,8 @@ struct WalkRequest {
   Addr iova = 0;
   bool is_write = false;  // the access writes (or is a translation request without NW)
   bool is_read = true;
-  bool privileged = false;       // PR=1 and SRE=1: U/S does not bind
+  bool privileged = false;       // PR=1 and SRE=1 (RISC-V: ENS=1); the format says what that gives
+  bool privileged_user = false;  // SUM: a privileged request may use user pages (UserRule::kSeparates)
   bool write_protect = false;    // WPE: R/W binds privileged writes too
   bool need_access = true;       // false: report rights without faulting on them (translation requests)
   bool update_ad = false;        // A/D bits are to be set (first stage always, second stage with SSADE)
