@@ -22,6 +22,7 @@ const char* const kHelp =
     "\n"
     "Commands\n"
     "  run CONFIG               one simulation\n"
+    "  script FILE...           scripts that test registers, faults and invalidations\n"
     "  config check CONFIG      find what is wrong with a configuration\n"
     "  config show CONFIG       print it with everything filled in\n"
     "  config schema            JSON schema of configurations, for editors\n"
@@ -45,11 +46,12 @@ int dispatch(std::vector<std::string> args, Console& console) {
     return asked ? kExitOk : kExitUsage;
   }
   if (command == "run") return run_command(args, console);
+  if (command == "script") return script_command(args, console);
   if (command == "config") return config_command(args, console);
   if (command == "list") return list_command(args, console);
   if (command == "trace") return trace_command(args, console);
   throw UsageError("unknown command '" + command + "'" +
-                   suggestion(command, {"run", "config", "list", "trace"}));
+                   suggestion(command, {"run", "script", "config", "list", "trace"}));
 }
 
 }  // namespace
