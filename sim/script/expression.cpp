@@ -196,11 +196,15 @@ Ps LineParser::need_time() {
   if (!joined && peek().kind != Token::Kind::kNumber) fail("a time is missing" + hint);
   std::string text = next().text;
   if (!joined && peek().kind == Token::Kind::kName) text += " " + next().text;
+  constexpr Ps kLongest = 1'000'000'000'000'000;
+  Ps time = 0;
   try {
-    return parse_time(text);
+    time = parse_time(text);
   } catch (const UnitError& error) {
     fail(error.what());
   }
+  if (time > kLongest) fail("a time is at most 1000 s");
+  return time;
 }
 
 Expression LineParser::need_expression(const std::set<std::string>& known) { return binary(0, known); }

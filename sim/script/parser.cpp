@@ -9,6 +9,8 @@
 
 #include "base/input_error.h"
 #include "base/suggest.h"
+#include "sim/script/rules.h"
+#include "sim/script/script_params.h"
 #include "sim/script/script_system.h"
 
 namespace svasim {
@@ -16,66 +18,8 @@ namespace {
 
 using Kind = StatementKind;
 
-// What may follow a statement's first words as name=value or a name alone.
-struct Rule {
-  enum class What { kValue, kFlag, kBytes, kTable, kWord };
-  const char* name;
-  What what = What::kValue;
-  bool required = false;
-};
-using Rules = std::vector<Rule>;
-using W = Rule::What;
-
-const Rules& request_rules() {
-  static const Rules rules = {
-      {"bdf", W::kValue, true}, {"addr", W::kValue, true}, {"pasid"}, {"priv", W::kFlag}, {"exec", W::kFlag}};
-  return rules;
-}
-
-// Of a request in a fault record, by {T1, T2}.
-const std::vector<std::string>& request_types() {
-  static const std::vector<std::string> words = {"write", "page-request", "read", "atomic"};
-  return words;
-}
-
-Rules with(Rules rules, const Rules& more) {
-  rules.insert(rules.end(), more.begin(), more.end());
-  return rules;
-}
-
-// Outcomes of requests and what can be said about them.
-const std::map<std::string, Rules>& dma_outcomes() {
-  static const std::map<std::string, Rules> table = {
-      {"ok", {{"pa"}, {"data", W::kBytes}}}, {"ur", {}}, {"ca", {}}};
-  return table;
-}
-const std::map<std::string, Rules>& translate_outcomes() {
-  static const std::map<std::string, Rules> table = {
-      {"ok", {{"R"}, {"W"}, {"U"}, {"N"}, {"PRIV"}, {"EXE"}, {"GLOBAL"}, {"size"}, {"pa"}}},
-      {"no-rights", {{"PRIV"}}},
-      {"ur", {}},
-      {"ca", {}}};
-  return table;
-}
-const std::map<std::string, Rules>& page_request_outcomes() {
-  static const std::map<std::string, Rules> table = {
-      {"queued", {}}, {"response", {{"code", W::kValue, true}}}, {"nothing", {}}, {"ur", {}}};
-  return table;
-}
-
-const std::map<std::string, Rules>& message_rules() {
-  static const Rules common = {{"bdf"}, {"pasid"}, {"no-pasid", W::kFlag}};
-  static const std::map<std::string, Rules> table = {
-      {"invalidate", with(common, {{"itag"}, {"addr"}, {"size"}, {"all", W::kFlag}, {"global"}, {"body"}})},
-      {"response", with(common, {{"code"}, {"prgi"}})}};
-  return table;
-}
-
-std::vector<std::string> keys(const std::map<std::string, Rules>& table) {
-  std::vector<std::string> names;
-  for (const auto& [name, rules] : table) names.push_back(name);
-  return names;
-}
+using Rules = ArgumentRules;
+using W = ArgumentRule::What;
 
 class ScriptParser {
  public:
@@ -95,7 +39,7 @@ class ScriptParser {
         problems_.push_back(error.what());
       }
     }
-    load_params();
+    script_.params = load_script_params(script_.file, settings_, problems_);
     const auto whole = [&](const char* reason) {
       problems_.push_back(InputError(script_.file, 0, reason).what());
     };
@@ -110,6 +54,8 @@ class ScriptParser {
 
  private:
   void line(std::uint64_t number, const std::string& text) {
+    constexpr std::size_t kLongest = 1000;
+    if (text.size() > kLongest) throw InputError(script_.file, number, "a line has at most 1000 characters");
     LineParser parser(script_.file, number, strip_head(text));
     if (parser.at_end()) return;
     if (head(number, text)) return;
@@ -170,12 +116,9 @@ class ScriptParser {
       throw InputError(script_.file, number,
                        "set stands before the first statement: the system is built with it");
     }
-    settings_.push_back(match[1].str() + "=" + match[2].str());
-    setting_lines_.push_back(number);
+    settings_.push_back({number, match[1].str() + "=" + match[2].str()});
     return true;
   }
-
-  void load_params();
 
   Expression expression(LineParser& p) { return p.need_expression(variables_); }
 
@@ -186,6 +129,9 @@ class ScriptParser {
     const std::string name = p.need_name(what);
     if (name.find('-') != std::string::npos) p.fail("'" + name + "': a name is letters, digits and _");
     if (find_script_register(name) != nullptr) p.fail("'" + name + "' is a register");
+    for (const char* word : {"fault", "message", "interrupt", "bytes", "within", "rtaddr"}) {
+      if (name == word) p.fail("'" + name + "' has a meaning already: take another name");
+    }
     for (const ScriptConstant& constant : script_constants()) {
       if (name == constant.name) p.fail("'" + name + "' is " + constant.meaning);
     }
@@ -206,13 +152,13 @@ class ScriptParser {
       Argument argument;
       argument.name = p.next().text;
       if (into.has(argument.name)) p.fail("'" + argument.name + "' is given twice");
-      const auto rule =
-          std::find_if(rules.begin(), rules.end(), [&](const Rule& r) { return argument.name == r.name; });
+      const auto rule = std::find_if(rules.begin(), rules.end(),
+                                     [&](const ArgumentRule& r) { return argument.name == r.name; });
       if (rule == rules.end()) {
         argument.field = fields != nullptr ? find_field(*fields, argument.name) : nullptr;
         if (argument.field == nullptr) {
           std::vector<std::string> names = fields != nullptr ? names_of(*fields) : std::vector<std::string>();
-          for (const Rule& r : rules) names.emplace_back(r.name);
+          for (const ArgumentRule& r : rules) names.emplace_back(r.name);
           p.fail("'" + argument.name + "' has no meaning here" + suggestion(argument.name, names));
         }
       }
@@ -233,12 +179,12 @@ class ScriptParser {
       }
       into.add(std::move(argument));
     }
-    for (const Rule& rule : rules) {
+    for (const ArgumentRule& rule : rules) {
       if (rule.required && !into.has(rule.name)) p.fail(std::string(rule.name) + "= is missing");
     }
   }
 
-  void outcome(LineParser& p, Statement& s, const std::map<std::string, Rules>& known) {
+  void outcome(LineParser& p, Statement& s, const OutcomeRules& known) {
     if (!p.take_symbol("->")) return;
     s.outcome = p.need_name("what the request gets");
     if (known.count(s.outcome) == 0) {
@@ -279,65 +225,12 @@ class ScriptParser {
 
   Script script_;
   std::vector<std::string>& problems_;
-  std::vector<std::string> settings_;  // "path=value"
-  std::vector<std::uint64_t> setting_lines_;
+  std::vector<ScriptSetting> settings_;
   std::set<std::string> variables_;
   std::set<std::string> tables_;
   bool scalable_ = true;
   bool has_check_ = false;
 };
-
-void ScriptParser::load_params() {
-  static const std::vector<std::string> kParts = {"bus", "iommu", "memory", "prq", "walker"};
-  for (std::size_t i = 0; i < settings_.size(); ++i) {
-    const std::string part = settings_[i].substr(0, settings_[i].find_first_of(".="));
-    if (std::find(kParts.begin(), kParts.end(), part) == kParts.end()) {
-      problems_.push_back(InputError(script_.file, setting_lines_[i],
-                                     "there is no part '" + part + "' to set" + suggestion(part, kParts))
-                              .what());
-      return;
-    }
-  }
-  Problems problems;
-  std::vector<std::string> all = {"memory.size=1 GiB"};  // unless it is set
-  all.insert(all.end(), settings_.begin(), settings_.end());
-  const Config config = load_config_text("{}", script_.file, all, problems);
-  const auto node = [&](const char* part) {
-    const ConfigNode* found = config.root.find(part);
-    return found != nullptr ? *found : ConfigNode::map({script_.file, 0, 0}, part);
-  };
-  script_.params.bus = memory_bus_params().load(node("bus"), problems);
-  script_.params.iommu = iommu_params().load(node("iommu"), problems);
-  script_.params.memory = memory_params().load(node("memory"), problems);
-  script_.params.prq = prq_params().load(node("prq"), problems);
-  script_.params.walker = walker_params().load(node("walker"), problems);
-  for (const std::string& line : problems.lines()) {
-    static const std::regex place("^--set #([0-9]+): ");
-    std::smatch match;
-    if (!std::regex_search(line, match, place)) {
-      problems_.push_back(line);
-      continue;
-    }
-    const std::size_t number = std::stoul(match[1]);
-    const std::uint64_t at = number >= 2 ? setting_lines_[number - 2] : 0;
-    problems_.push_back(InputError(script_.file, at, match.suffix()).what());
-  }
-  if (!problems.empty() || settings_.empty()) return;
-  // What the addresses of script_system.h and the interrupt range leave room for.
-  constexpr std::uint64_t kLeast = ScriptSystem::kData + (std::uint64_t{256} << 20U);
-  const MemoryParams& memory = script_.params.memory;
-  const Addr registers = script_.params.iommu.register_base;
-  const Addr registers_end = registers + IommuParams::kRegisterBytes;
-  if (memory.base != 0 || memory.size < kLeast || memory.size > std::min(registers, kInterruptRangeFirst) ||
-      (registers_end > kInterruptRangeFirst && registers <= kInterruptRangeLast)) {
-    problems_.push_back(
-        InputError(script_.file, setting_lines_.back(),
-                   "memory begins at 0, has at least 512 MiB and ends below the registers and "
-                   "the interrupt range, which do not overlap: set memory.base, memory.size "
-                   "and iommu.register_base so")
-            .what());
-  }
-}
 
 void ScriptParser::table(LineParser& p, Statement& s) {
   s.kind = Kind::kTable;
@@ -393,18 +286,7 @@ void ScriptParser::expect(LineParser& p, Statement& s) {
     return;
   }
   if (simple("fault", Kind::kExpectFault)) {
-    arguments(p,
-              {{"code", W::kValue, true},
-               {"addr"},
-               {"bdf"},
-               {"pasid"},
-               {"no-pasid", W::kFlag},
-               {"type", W::kWord},
-               {"at", W::kWord},
-               {"priv"},
-               {"exec"},
-               {"index"}},
-              nullptr, s.arguments);
+    arguments(p, fault_rules(), nullptr, s.arguments);
   } else if (simple("message", Kind::kExpectMessage)) {
     s.name = p.need_name("the kind of message");
     if (message_rules().count(s.name) == 0) {
@@ -414,18 +296,7 @@ void ScriptParser::expect(LineParser& p, Statement& s) {
   } else if (simple("interrupt", Kind::kExpectInterrupt)) {
     arguments(p, {{"addr"}, {"data"}}, nullptr, s.arguments);
   } else if (simple("page-request", Kind::kExpectPageRequest)) {
-    arguments(p,
-              {{"bdf"},
-               {"pasid"},
-               {"no-pasid", W::kFlag},
-               {"addr"},
-               {"read"},
-               {"write"},
-               {"last"},
-               {"priv"},
-               {"exec"},
-               {"prgi"}},
-              nullptr, s.arguments);
+    arguments(p, queued_request_rules(), nullptr, s.arguments);
   } else if (simple("bytes", Kind::kExpectBytes)) {
     s.values.push_back(expression(p));
     p.need_symbol("==");

@@ -57,6 +57,8 @@ void ScriptRunner::check(bool ok, const std::string& expected, const std::string
 }
 
 void ScriptRunner::execute(const Statement& s) {
+  constexpr Ps kEnd = Ps{1} << 63U;
+  if (now_ps() > kEnd) bad("the simulated time is used up: let less time pass");
   switch (s.kind) {
     case Kind::kLet:
       variables_[s.name] = value(s.values[0]);
@@ -92,22 +94,15 @@ void ScriptRunner::execute(const Statement& s) {
     case Kind::kExpectBytes:
       return expect_bytes(s);
     case Kind::kAdvance:
-      return ScriptSystem::advance(s.time);
-    case Kind::kTable:
-      return new_table(s);
-    case Kind::kMap:
-      return map_page(s);
-    case Kind::kUnmap:
-      return unmap_page(s);
-    case Kind::kRoot:
-      scalable_ = s.name == "scalable";
-      tables_.reset();
-      tables();
+      ScriptSystem::advance(s.time);
       return;
+    case Kind::kTable:
+    case Kind::kMap:
+    case Kind::kUnmap:
+    case Kind::kRoot:
     case Kind::kContext:
-      return set_context(s);
     case Kind::kPasidEntry:
-      return set_pasid_entry(s);
+      return build_tables(s);
     case Kind::kEnable:
       return enable(s);
     case Kind::kQueue:
@@ -191,6 +186,18 @@ Pasid ScriptRunner::pasid(std::uint64_t id) const {
 }
 
 std::uint64_t ScriptRunner::call(const std::string& function, const std::vector<Expression>& arguments) {
+  if (function == "mem8") return load(value(arguments[0]), 1);
+  if (function == "mem16") return load(value(arguments[0]), 2);
+  if (function == "mem32") return load(value(arguments[0]), 4);
+  if (function == "mem64") return load(value(arguments[0]), 8);
+  if (function == "reg32") return read_offset(value(arguments[0]), 4);
+  if (function == "reg64") return read_offset(value(arguments[0]), 8);
+  return with_tables([&] { return find_entry(function, arguments); });
+}
+
+// Where an entry lies, or a new page for tables.
+std::uint64_t ScriptRunner::find_entry(const std::string& function,
+                                       const std::vector<Expression>& arguments) {
   if (function == "page") return pages_.allocate();
   if (function == "entry") {
     if (arguments[0].kind != Expression::Kind::kVariable || page_tables_.count(arguments[0].name) == 0) {
@@ -206,14 +213,7 @@ std::uint64_t ScriptRunner::call(const std::string& function, const std::vector<
       bad("the tables do not reach down to that level for this address: map a page there first");
     return address;
   }
-  const std::uint64_t first = value(arguments[0]);
-  if (function == "mem8") return load(first, 1);
-  if (function == "mem16") return load(first, 2);
-  if (function == "mem32") return load(first, 4);
-  if (function == "mem64") return load(first, 8);
-  if (function == "reg32") return read_offset(first, 4);
-  if (function == "reg64") return read_offset(first, 8);
-  const RequesterId id = requester(first);
+  const RequesterId id = requester(value(arguments[0]));
   if (function == "root_entry") return tables().root_entry_address(id);
   Addr address = tables().context_entry_address(id);
   if (address == 0) bad("there is no context table for this requester: write a context statement first");

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/check.h"
 #include "models/reference/page_table_builder.h"
 #include "models/reference/remapping_tables.h"
 #include "sim/script/script_system.h"
@@ -42,6 +43,7 @@ class ScriptRunner : private ExpressionValues {
   std::uint64_t variable(const std::string& name) override;
   std::uint64_t read_register(const Expression& place) override;
   std::uint64_t call(const std::string& function, const std::vector<Expression>& arguments) override;
+  std::uint64_t find_entry(const std::string& function, const std::vector<Expression>& arguments);
   std::uint64_t value(const Expression& e) { return evaluate(e, *this); }
   std::uint64_t value(const Arguments& arguments, const char* name, std::uint64_t otherwise);
   std::uint32_t offset_of(const Expression& place);
@@ -59,6 +61,18 @@ class ScriptRunner : private ExpressionValues {
   void expect_bytes(const Statement& s);
 
   // --- runner_tables.cpp: page tables, entries, the invalidation queue
+  void build_tables(const Statement& s);
+  // WHY the translation of the exception: a script may damage tables so that they lead out of memory,
+  // or use up the pages for tables; that is bad input, not a defect.
+  template <typename Work>
+  auto with_tables(const Work& work) {
+    try {
+      return work();
+    } catch (const InternalError&) {
+      bad("the tables lead out of memory, or there is no memory left for them: damage tables after they are "
+          "built, and take fewer pages");
+    }
+  }
   RemappingTables& tables();
   PageTableBuilder& page_table(const std::string& name);
   void new_table(const Statement& s);

@@ -7,6 +7,28 @@
 
 namespace svasim {
 
+void ScriptRunner::build_tables(const Statement& s) {
+  with_tables([&] {
+    switch (s.kind) {
+      case StatementKind::kTable:
+        return new_table(s);
+      case StatementKind::kMap:
+        return map_page(s);
+      case StatementKind::kUnmap:
+        return unmap_page(s);
+      case StatementKind::kContext:
+        return set_context(s);
+      case StatementKind::kPasidEntry:
+        return set_pasid_entry(s);
+      default:
+        scalable_ = s.name == "scalable";
+        tables_.reset();
+        tables();
+        return;
+    }
+  });
+}
+
 RemappingTables& ScriptRunner::tables() {
   if (tables_ == nullptr) tables_ = std::make_unique<RemappingTables>(system_, nullptr, pages_, scalable_);
   return *tables_;
@@ -46,7 +68,7 @@ void ScriptRunner::map_page(const Statement& s) {
   const Addr pa = value(s.arguments, "pa", 0);
   if (((iova | pa) & (size - 1)) != 0) bad("iova= and pa= are multiples of the page size");
   if (!page_table(s.name).map(iova, pa, shift, rights)) {
-    bad("something else is mapped there: unmap it first, or use another address");
+    bad("something else is mapped there, or the tables lead out of memory: unmap it, or use another address");
   }
 }
 
@@ -57,6 +79,8 @@ void ScriptRunner::unmap_page(const Statement& s) {
 // Writes the fields that are given into the entry at this address.
 void ScriptRunner::set_fields(Addr entry, unsigned words, const Arguments& arguments) {
   std::vector<std::uint64_t> content(words, 0);
+  if (!system_.has_memory(entry, 8 * words))
+    bad("the tables lead out of memory: damage them after they are built");
   system_.read(entry, content.data(), 8 * words);
   for (const Argument& argument : arguments.all()) {
     if (argument.field == nullptr) continue;

@@ -36,6 +36,7 @@ TEST(Cli, HelpOnEveryLevel) {
                                              {"config", "show", "--help"},
                                              {"config", "schema", "--help"},
                                              {"list", "--help"},
+                                             {"script", "--help"},
                                              {"trace", "--help"},
                                              {"trace", "info", "--help"}}) {
     const Outcome outcome = svasim(args);
@@ -60,6 +61,7 @@ TEST(Cli, WrongUsageIsExitCode2AndHelps) {
   expect_usage({"config", "chekc"}, "(did you mean 'check'?)");
   expect_usage({"trace", "inof"}, "(did you mean 'info'?)");
   expect_usage({"run"}, "missing CONFIG");
+  expect_usage({"scirpt"}, "(did you mean 'script'?)");
   expect_usage({"run", "a.yaml", "b.yaml"}, "usage: svasim run");
   expect_usage({"run", "a.yaml", "--sed", "1"}, "unrecognised option '--sed'");
   expect_usage({"run", "a.yaml", "--seed", "many"}, "--seed needs a whole number");
