@@ -245,6 +245,18 @@ TEST(ScriptRun, AWrongPhysicalAddressIsSeenInMemory) {
   EXPECT_THAT(outcome.out, HasSubstr("expected: the bytes at 0x10001000: "));
 }
 
+TEST(ScriptRun, TheExampleOfTheManualPasses) {
+  std::ifstream in("docs/scripts.md");
+  std::stringstream page;
+  page << in.rdbuf();
+  const std::string begin = "```svs\n";
+  const std::size_t from = page.str().find(begin) + begin.size();
+  ASSERT_GT(from, begin.size());
+  const ScriptFile file(page.str().substr(from, page.str().find("```", from) - from));
+  const Outcome outcome = script({file.name()});
+  EXPECT_EQ(outcome.code, kExitOk) << outcome.out << outcome.err;
+}
+
 TEST(ScriptInput, DamagedFilesNeverDoMoreThanFail) {
   const std::string text =
       kHead +
