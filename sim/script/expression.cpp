@@ -137,7 +137,7 @@ const Token& LineParser::peek(std::size_t ahead) const {
 }
 
 Token LineParser::next() {
-  const Token token = peek();
+  Token token = peek();
   if (at_ + 1 < tokens_.size()) ++at_;
   return token;
 }

@@ -36,12 +36,12 @@ class ScriptParser {
       try {
         line(number, text);
       } catch (const InputError& error) {
-        problems_.push_back(error.what());
+        problems_.emplace_back(error.what());
       }
     }
     script_.params = load_script_params(script_.file, settings_, problems_);
     const auto whole = [&](const char* reason) {
-      problems_.push_back(InputError(script_.file, 0, reason).what());
+      problems_.emplace_back(InputError(script_.file, 0, reason).what());
     };
     if (script_.section.empty()) {
       whole("no specification is cited: begin with a line like spec VTD 6.5.2.3 \"what it tests\"");
@@ -126,7 +126,7 @@ class ScriptParser {
 
   // A name that is not taken yet.
   std::string new_name(LineParser& p, const char* what) {
-    const std::string name = p.need_name(what);
+    std::string name = p.need_name(what);
     if (name.find('-') != std::string::npos) p.fail("'" + name + "': a name is letters, digits and _");
     if (find_script_register(name) != nullptr) p.fail("'" + name + "' is a register");
     for (const char* word : {"fault", "message", "interrupt", "bytes", "within", "rtaddr"}) {
@@ -139,7 +139,7 @@ class ScriptParser {
   }
 
   std::string table_name(LineParser& p) {
-    const std::string name = p.need_name("the name of a page table");
+    std::string name = p.need_name("the name of a page table");
     if (tables_.count(name) == 0) {
       p.fail("there is no page table '" + name + "': write table " + name + " first, or table " + name +
              " second, before it" + suggestion(name, {tables_.begin(), tables_.end()}));

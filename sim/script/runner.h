@@ -48,16 +48,16 @@ class ScriptRunner : private ExpressionValues {
   std::uint64_t value(const Arguments& arguments, const char* name, std::uint64_t otherwise);
   std::uint32_t offset_of(const Expression& place);
   std::uint64_t read_offset(std::uint64_t offset, unsigned bytes);
-  void write_offset(std::uint64_t offset, unsigned bytes, std::uint64_t value);
+  void write_offset(std::uint64_t offset, unsigned bytes, std::uint64_t word);
   std::uint64_t read_named(const char* name) {
     return read_register({Expression::Kind::kRegister, 0, name, find_script_register(name), nullptr, {}});
   }
-  void write_register(const Expression& place, std::uint64_t value);
+  void write_register(const Expression& place, std::uint64_t word);
   void write_command(std::uint32_t mask, bool on);
   void compare(const Statement& s);
   bool compares(const Statement& s, std::uint64_t& left, std::uint64_t& right);
   std::uint64_t load(Addr address, unsigned bytes);
-  void store(Addr address, const void* data, std::size_t bytes);
+  void store(Addr address, const void* bytes, std::size_t count);
   void expect_bytes(const Statement& s);
 
   // --- runner_tables.cpp: page tables, entries, the invalidation queue
@@ -104,8 +104,8 @@ class ScriptRunner : private ExpressionValues {
   [[noreturn]] void bad(const std::string& reason) const;
   // Counts a check; throws CheckFailed.
   void check(bool ok, const std::string& expected, const std::string& seen);
-  RequesterId requester(std::uint64_t value) const;
-  Pasid pasid(std::uint64_t value) const;
+  RequesterId requester(std::uint64_t id) const;
+  Pasid pasid(std::uint64_t id) const;
 
   const Script& script_;
   ScriptSystem& system_;

@@ -244,7 +244,7 @@ void ScriptRunner::expect_fault(const Statement& s) {
   const std::uint64_t cap = read_named("CAP");
   const std::uint64_t count = VtdCap::NFR::get(cap) + 1;
   const auto record = [&](std::uint64_t index, unsigned word) {
-    return read_offset((VtdCap::FRO::get(cap) + index) * 16 + 8 * word, 8);
+    return read_offset((VtdCap::FRO::get(cap) + index) * 16 + std::uint64_t{8} * word, 8);
   };
   std::uint64_t index = next_fault_ % count;
   if (VtdFrcdHigh::F::get(record(index, 1)) == 0) index = VtdFsts::FRI::get(read_named("FSTS"));

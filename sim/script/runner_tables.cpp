@@ -79,9 +79,10 @@ void ScriptRunner::unmap_page(const Statement& s) {
 // Writes the fields that are given into the entry at this address.
 void ScriptRunner::set_fields(Addr entry, unsigned words, const Arguments& arguments) {
   std::vector<std::uint64_t> content(words, 0);
-  if (!system_.has_memory(entry, 8 * words))
+  const std::size_t bytes = std::size_t{8} * words;
+  if (!system_.has_memory(entry, bytes))
     bad("the tables lead out of memory: damage them after they are built");
-  system_.read(entry, content.data(), 8 * words);
+  system_.read(entry, content.data(), bytes);
   for (const Argument& argument : arguments.all()) {
     if (argument.field == nullptr) continue;
     const std::uint64_t given = value(*argument.value);
@@ -91,7 +92,7 @@ void ScriptRunner::set_fields(Addr entry, unsigned words, const Arguments& argum
     }
     argument.field->set(content, given);
   }
-  system_.write(entry, content.data(), 8 * words);
+  system_.write(entry, content.data(), bytes);
 }
 
 void ScriptRunner::set_context(const Statement& s) {

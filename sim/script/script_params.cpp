@@ -14,12 +14,12 @@ ScriptParams load_script_params(const std::string& file, const std::vector<Scrip
                                 std::vector<std::string>& lines) {
   ScriptParams params;
   static const std::vector<std::string> kParts = {"bus", "iommu", "memory", "prq", "walker"};
-  for (std::size_t i = 0; i < settings.size(); ++i) {
-    const std::string part = settings[i].text.substr(0, settings[i].text.find_first_of(".="));
+  for (const ScriptSetting& setting : settings) {
+    const std::string part = setting.text.substr(0, setting.text.find_first_of(".="));
     if (std::find(kParts.begin(), kParts.end(), part) == kParts.end()) {
-      lines.push_back(InputError(file, settings[i].line,
-                                 "there is no part '" + part + "' to set" + suggestion(part, kParts))
-                          .what());
+      lines.emplace_back(
+          InputError(file, setting.line, "there is no part '" + part + "' to set" + suggestion(part, kParts))
+              .what());
       return params;
     }
   }
@@ -45,7 +45,7 @@ ScriptParams load_script_params(const std::string& file, const std::vector<Scrip
     }
     const std::size_t number = std::stoul(match[1]);
     const std::uint64_t at = number >= 2 ? settings[number - 2].line : 0;
-    lines.push_back(InputError(file, at, match.suffix()).what());
+    lines.emplace_back(InputError(file, at, match.suffix()).what());
   }
   if (!problems.empty() || settings.empty()) return params;
   // What the addresses of script_system.h and the interrupt range leave room for.
@@ -53,13 +53,14 @@ ScriptParams load_script_params(const std::string& file, const std::vector<Scrip
   const MemoryParams& memory = params.memory;
   const Addr registers = params.iommu.register_base;
   const Addr registers_end = registers + IommuParams::kRegisterBytes;
-  if (memory.base != 0 || memory.size < kLeast || memory.size > std::min(registers, kInterruptRangeFirst) ||
+  if (memory.base != 0 || registers_end < registers || memory.size < kLeast ||
+      memory.size > std::min(registers, kInterruptRangeFirst) ||
       (registers_end > kInterruptRangeFirst && registers <= kInterruptRangeLast)) {
-    lines.push_back(InputError(file, settings.back().line,
-                               "memory begins at 0, has at least 512 MiB and ends below the registers and "
-                               "the interrupt range, which do not overlap: set memory.base, memory.size "
-                               "and iommu.register_base so")
-                        .what());
+    lines.emplace_back(InputError(file, settings.back().line,
+                                  "memory begins at 0, has at least 512 MiB and ends below the registers and "
+                                  "the interrupt range, which do not overlap: set memory.base, memory.size "
+                                  "and iommu.register_base so")
+                           .what());
   }
   return params;
 }
