@@ -88,7 +88,7 @@ struct Statement {
   std::string text;
   std::uint64_t repeat = 1;
   std::string name;                 // variable, table, kind of descriptor, message or access
-  std::string comparison;           // "==", ...
+  std::string comparison;           // "==", ...; of a page table its stage
   unsigned bytes = 0;               // width of an access
   std::vector<Expression> values;   // in the order of the statement
   std::vector<unsigned char> data;  // a byte string
