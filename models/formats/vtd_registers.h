@@ -151,6 +151,30 @@ struct VtdRtaddr {
   using SSIRWE = Bit<7>;
 };
 
+// Register-based invalidation, legacy mode only. The granularity asked for and the one carried out (0: the
+// command was ignored) have the codes of the descriptors. IVA lies at ECAP.IRO * 16, IOTLB 8 bytes behind.
+struct VtdCcmd {
+  using ICC = Bit<63>;
+  using CIRG = Field<62, 61>;
+  using CAIG = Field<60, 59>;
+  using FM = Field<33, 32>;
+  using SID = Field<31, 16>;
+  using DID = Field<15, 0>;
+};
+struct VtdIotlb {
+  using IVT = Bit<63>;
+  using IIRG = Field<61, 60>;
+  using IAIG = Field<58, 57>;
+  using DR = Bit<49>;
+  using DW = Bit<48>;
+  using DID = Field<47, 32>;
+};
+struct VtdIva {
+  using ADDR = Field<63, 12>;
+  using IH = Bit<6>;
+  using AM = Field<5, 0>;
+};
+
 struct VtdFsts {
   using FRI = Field<15, 8>;
   using ITE = Bit<6>;

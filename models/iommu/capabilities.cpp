@@ -17,7 +17,7 @@ Capabilities::Capabilities(const IommuCapabilityParams& params) : params_(params
   const bool scalable = params.scalable_mode;
   ecap_ = E::C::make(params.coherent_walks) | E::QI::make(1) | E::DT::make(params.device_tlb) |
           E::PT::make(params.pass_through) | E::SC::make(params.snoop_control) |
-          E::IRO::make(kIotlbRegisterOffset / 16) | E::PRS::make(params.page_requests) |
+          E::IRO::make(kIvaRegisterOffset / 16) | E::PRS::make(params.page_requests) |
           E::SRS::make(scalable && params.supervisor_requests) |
           E::NWFS::make(params.device_tlb && params.no_write_flag) |
           E::EAFS::make(scalable && params.extended_accessed) |

@@ -12,13 +12,14 @@
 
 namespace svasim {
 
-// MODEL: five-level and nested tables, interrupt remapping, memory types, host permission tables and
-// register-based invalidation are not offered.
+// MODEL: five-level and nested tables, interrupt remapping, memory types and host permission tables are not
+// offered.
 class Capabilities {
  public:
   // Where the fault records lie. SPEC: [VTD 11.4.2] leaves it to the implementation.
   static constexpr std::uint32_t kFaultRecordOffset = 0x400;
-  static constexpr std::uint32_t kIotlbRegisterOffset = 0x100;
+  static constexpr std::uint32_t kIvaRegisterOffset = 0x100;
+  static constexpr std::uint32_t kIotlbRegisterOffset = kIvaRegisterOffset + 8;
 
   explicit Capabilities(const IommuCapabilityParams& params);
 

@@ -62,11 +62,6 @@ void FaultRecorder::write_record(std::uint32_t offset, std::uint32_t value) {
   }
   entry.high &= ~VtdFrcdHigh::F::kMask;
   --pending_;
-  // FRI keeps pointing at the oldest record that is still pending.
-  for (std::size_t i = 0; i < records_.size() && pending() && VtdFrcdHigh::F::get(records_[first_].high) == 0;
-       ++i) {
-    first_ = first_ + 1 == records_.size() ? 0 : first_ + 1;
-  }
   maybe_clear_event();
 }
 

@@ -62,7 +62,7 @@ class FaultRecorder {
 
   std::vector<Entry> records_;
   unsigned next_ = 0;
-  unsigned first_ = 0;        // FRI
+  unsigned first_ = 0;        // FRI: of the record that set PPF
   unsigned pending_ = 0;      // records with F = 1
   std::uint32_t status_ = 0;  // PFO, IQE, ICE, ITE
   EventRegisters event_;

@@ -133,79 +133,97 @@ void Iommu::advance_head() {
 
 bool Iommu::execute(const InvalidationOperation& operation, Ps& cost) {
   using Kind = InvalidationOperation::Kind;
-  TranslationCaches& caches = translator_.caches();
   if (operation.kind == Kind::kDeviceTlb && !invalidate_device(operation)) {
     return false;
   }
   advance_head();
   stats_.descriptors.add();
-  const auto flushed = [&] {
-    stats_.cache_invalidations.add();
-    cost = params_.flush_latency;
-  };
   switch (operation.kind) {
-    case Kind::kContextGlobal:
-      caches.invalidate_contexts();
-      outdate_contexts();
-      flushed();
-      break;
-    case Kind::kContextDomain:
-      caches.invalidate_contexts(operation.did);
-      outdate_contexts();
-      flushed();
-      break;
-    case Kind::kContextDevice:
-      caches.invalidate_contexts(operation.requester, operation.requester_mask);
-      outdate_contexts();
-      flushed();
-      break;
-    case Kind::kPasidGlobal:
-      caches.invalidate_pasids();
-      outdate_contexts();
-      flushed();
-      break;
-    case Kind::kPasidDomain:
-      caches.invalidate_pasids(operation.did);
-      outdate_contexts();
-      flushed();
-      break;
-    case Kind::kPasidSelective:
-      caches.invalidate_pasids(operation.did, operation.pasid);
-      outdate_contexts();
-      flushed();
-      break;
-    case Kind::kTranslations:
-      invalidate_translations(operation.scope);
-      flushed();
-      break;
-    case Kind::kInterruptEntries:
-      flushed();
-      break;
     case Kind::kDeviceTlb:
       cost = params_.message_latency;
       break;
-    case Kind::kWait: {
-      PendingWait wait;
-      wait.operation = operation;
-      // SPEC: [VTD 6.5.4] everything that may have used what was invalidated has to finish: all
-      // requests in the IOMMU now. MODEL: all devices are drained, page requests always.
-      wait.requests_before = next_number_;
-      wait.devices_before = device_invalidation_number_ + 1;
-      wait.scopes = translator_.stale_check().count();
-      wait.executed = now_ps();
-      wait.earliest = std::max(wait.executed, latest_retire_);
-      waits_.push_back(wait);
-      check_waits();
+    case Kind::kWait:
+      drain(operation, {});
       break;
-    }
     case Kind::kGroupResponse:
       stats_.group_responses.add();
       send_group_response(operation.requester, operation.has_pasid, operation.pasid, operation.prg_index,
                           operation.response_code);
       cost = params_.message_latency;
       break;
+    default:
+      invalidate_caches(operation);
+      cost = params_.flush_latency;
+      break;
   }
   return true;
+}
+
+void Iommu::invalidate_caches(const InvalidationOperation& operation) {
+  using Kind = InvalidationOperation::Kind;
+  TranslationCaches& caches = translator_.caches();
+  stats_.cache_invalidations.add();
+  switch (operation.kind) {
+    case Kind::kContextGlobal:
+      caches.invalidate_contexts();
+      return outdate_contexts();
+    case Kind::kContextDomain:
+      caches.invalidate_contexts(operation.did);
+      return outdate_contexts();
+    case Kind::kContextDevice:
+      caches.invalidate_contexts(operation.requester, operation.requester_mask);
+      return outdate_contexts();
+    case Kind::kPasidGlobal:
+      caches.invalidate_pasids();
+      return outdate_contexts();
+    case Kind::kPasidDomain:
+      caches.invalidate_pasids(operation.did);
+      return outdate_contexts();
+    case Kind::kPasidSelective:
+      caches.invalidate_pasids(operation.did, operation.pasid);
+      return outdate_contexts();
+    case Kind::kTranslations:
+      return invalidate_translations(operation.scope);
+    default:
+      return;  // interrupt entries are not cached
+  }
+}
+
+// SPEC: [VTD 6.5.4] everything that may have used what was invalidated has to finish: all requests in the
+// IOMMU now. MODEL: all devices are drained, page requests always.
+void Iommu::drain(const InvalidationOperation& operation,
+                  std::optional<RegisterInvalidation::Command> command) {
+  PendingWait wait;
+  wait.operation = operation;
+  wait.command = command;
+  wait.requests_before = next_number_;
+  wait.devices_before = command ? 0 : device_invalidation_number_ + 1;
+  wait.scopes = translator_.stale_check().count();
+  wait.executed = now_ps();
+  wait.earliest = std::max(wait.executed, latest_retire_);
+  waits_.push_back(wait);
+  check_waits();
+}
+
+// --- By registers
+
+void Iommu::invalidate_by_register(RegisterInvalidation::Command command, Ps& time) {
+  // SPEC: [VTD 6.5.1] legacy mode and major versions up to 5 only. WHY not with the queue enabled: the two
+  // ways must not be mixed, and the specification does not say what hardware then does.
+  const bool allowed = translator_.root().mode == TranslationMode::kLegacy &&
+                       capabilities_.params().version <= 5 && !registers_.queue_enabled();
+  const auto operation =
+      registers_.invalidation().start(command, allowed, capabilities_.params().max_address_mask);
+  if (!operation) {
+    return registers_.invalidation().done(command);
+  }
+  invalidate_caches(*operation);
+  if (context_.loose()) {
+    time += params_.flush_latency;
+    return drain(InvalidationOperation(), command);
+  }
+  schedule(now_ps() + params_.flush_latency, Work::kRegisterInvalidation, 0,
+           static_cast<std::uint32_t>(command));
 }
 
 void Iommu::invalidate_translations(const InvalidationScope& scope) {
@@ -345,9 +363,9 @@ void Iommu::check_timeouts(Ps now) {
     if (!expired) {
       expired = true;
       // SPEC: [VTD 6.5.2.10] ITE: fetching stops and pending waits are aborted.
-      waits_.erase(
-          std::remove_if(waits_.begin(), waits_.end(), [](const PendingWait& w) { return !w.writing; }),
-          waits_.end());
+      waits_.erase(std::remove_if(waits_.begin(), waits_.end(),
+                                  [](const PendingWait& w) { return !w.writing && !w.command; }),
+                   waits_.end());
       buffer_bytes_ = 0;
       stats_.queue_errors.add();
       if (const auto message = registers_.timeout_error(invalidation.requester)) {
@@ -395,6 +413,10 @@ void Iommu::check_waits() {
 void Iommu::finish_wait() {
   const PendingWait wait = waits_.front();
   waits_.erase(waits_.begin());
+  if (wait.command) {
+    translator_.stale_check().completed(wait.scopes);
+    return registers_.invalidation().done(*wait.command);
+  }
   stats_.waits.add();
   stats_.drain_latency.record(now_ps() - wait.executed);
   translator_.stale_check().completed(wait.scopes);

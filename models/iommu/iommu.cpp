@@ -209,6 +209,8 @@ void Iommu::handle(const Due& due) {
       register_socket_->nb_transport_bw(*due.payload, phase, delay);
       return;
     }
+    case Work::kRegisterInvalidation:
+      return drain(InvalidationOperation(), static_cast<RegisterInvalidation::Command>(due.index));
     case Work::kSetRoot:
       return set_root();
     case Work::kQueueExecute:
@@ -261,6 +263,9 @@ void Iommu::apply(const Registers::Effects& effects, Ps& time) {
     } else {
       schedule(now_ps() + params_.set_root_latency, Work::kSetRoot, 0, 0);
     }
+  }
+  if (effects.invalidate) {
+    invalidate_by_register(*effects.invalidate, time);
   }
   if (effects.queue_off) {
     ++queue_epoch_;

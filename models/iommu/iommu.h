@@ -82,6 +82,7 @@ class Iommu : public sc_core::sc_module, public Inspectable, private FwReceiver,
     kQueueData,
     kStatusWritten,
     kRegister,
+    kRegisterInvalidation,
     kSetRoot,
     kQueueExecute,
     kQueueStep,
@@ -163,8 +164,10 @@ class Iommu : public sc_core::sc_module, public Inspectable, private FwReceiver,
     std::uint64_t number = 0;
     Ps sent = 0;
   };
+  // A wait descriptor, or a command of a register, until what may use old translations has finished.
   struct PendingWait {
     InvalidationOperation operation;
+    std::optional<RegisterInvalidation::Command> command;
     std::uint64_t requests_before = 0;  // requests with lower numbers must have finished
     std::uint64_t devices_before = 0;   // device invalidations with lower numbers, too
     std::uint64_t scopes = 0;           // for StaleCheck
@@ -290,6 +293,10 @@ class Iommu : public sc_core::sc_module, public Inspectable, private FwReceiver,
   // False when it cannot be executed yet; `cost`: for how long it keeps the engine busy.
   bool execute(const InvalidationOperation& operation, Ps& cost);
   bool invalidate_device(const InvalidationOperation& operation);
+  void invalidate_caches(const InvalidationOperation& operation);
+  // Completes a wait descriptor or a register's command when nothing can use old translations any more.
+  void drain(const InvalidationOperation& operation, std::optional<RegisterInvalidation::Command> command);
+  void invalidate_by_register(RegisterInvalidation::Command command, Ps& time);
   void invalidate_translations(const InvalidationScope& scope);
   void outdate_contexts();
   void invalidate_completed(Transaction& payload);

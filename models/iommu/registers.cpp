@@ -96,6 +96,15 @@ std::uint32_t Registers::read32(std::uint32_t offset) const {
     case kIqercd:
     case kIqercd + 4:
       return half(queue_.error);
+    case kCcmd:
+    case kCcmd + 4:
+      return half(invalidation_.context());
+    case Capabilities::kIvaRegisterOffset:
+    case Capabilities::kIvaRegisterOffset + 4:
+      return half(invalidation_.address());
+    case Capabilities::kIotlbRegisterOffset:
+    case Capabilities::kIotlbRegisterOffset + 4:
+      return half(invalidation_.translations());
     default:
       return 0;
   }
@@ -118,6 +127,9 @@ Registers::Effects Registers::write64(std::uint32_t offset, std::uint64_t value)
   // At most one of the halves of a register sets something in motion.
   Effects effects = write32(offset, low(value));
   const Effects upper = write32(offset + 4, high(value));
+  if (upper.invalidate) {
+    effects.invalidate = upper.invalidate;
+  }
   if (upper.message) {
     effects.message = upper.message;
   }
@@ -183,10 +195,38 @@ Registers::Effects Registers::write32(std::uint32_t offset, std::uint32_t value)
     case kIeuaddr:
       write_event(completion_event_, (offset - kIectl) / 4, value, effects);
       break;
+    case kCcmd:
+    case kCcmd + 4:
+    case Capabilities::kIvaRegisterOffset:
+    case Capabilities::kIvaRegisterOffset + 4:
+    case Capabilities::kIotlbRegisterOffset:
+    case Capabilities::kIotlbRegisterOffset + 4:
+      write_invalidation(offset, value, effects);
+      break;
     default:
       break;
   }
   return effects;
+}
+
+void Registers::write_invalidation(std::uint32_t offset, std::uint32_t value, Effects& effects) {
+  const bool upper = (offset & 4U) != 0;
+  using Command = RegisterInvalidation::Command;
+  switch (offset & ~std::uint32_t{4}) {
+    case vtd_reg::kCcmd:
+      if (invalidation_.write_context(with_half(invalidation_.context(), upper, value))) {
+        effects.invalidate = Command::kContext;
+      }
+      break;
+    case Capabilities::kIotlbRegisterOffset:
+      if (invalidation_.write_translations(with_half(invalidation_.translations(), upper, value))) {
+        effects.invalidate = Command::kTranslations;
+      }
+      break;
+    default:
+      invalidation_.write_address(with_half(invalidation_.address(), upper, value));
+      break;
+  }
 }
 
 void Registers::write_command(std::uint32_t value, Effects& effects) {

@@ -7,6 +7,7 @@
 #include "models/formats/vtd_registers.h"
 #include "models/iommu/capabilities.h"
 #include "models/iommu/fault_recorder.h"
+#include "models/iommu/register_invalidation.h"
 #include "models/iommu/structure_fetch.h"
 #include "models/prq/event_registers.h"
 #include "models/prq/prq_if.h"
@@ -40,6 +41,7 @@ class Registers {
     bool translation_off = false;
     bool queue = false;  // the invalidation queue may have work
     bool queue_off = false;
+    std::optional<RegisterInvalidation::Command> invalidate;
     std::optional<MsiMessage> message;
   };
 
@@ -56,6 +58,7 @@ class Registers {
   bool queue_enabled() const { return VtdGsts::QIES::get(status_) != 0; }
   InvalidationQueueRegisters& queue() { return queue_; }
   const InvalidationQueueRegisters& queue() const { return queue_; }
+  RegisterInvalidation& invalidation() { return invalidation_; }
   FaultRecorder& faults() { return faults_; }
   const FaultRecorder& faults() const { return faults_; }
 
@@ -68,6 +71,7 @@ class Registers {
 
  private:
   void write_command(std::uint32_t value, Effects& effects);
+  void write_invalidation(std::uint32_t offset, std::uint32_t value, Effects& effects);
   void write_event(EventRegisters& event, std::uint32_t index, std::uint32_t value, Effects& effects);
   static std::uint32_t read_event(const EventRegisters& event, std::uint32_t index);
   bool is_page_request_register(std::uint32_t offset) const {
@@ -82,6 +86,7 @@ class Registers {
   std::uint32_t status_ = 0;  // GSTS
   std::uint64_t root_ = 0;    // RTADDR as written
   InvalidationQueueRegisters queue_;
+  RegisterInvalidation invalidation_;
   FaultRecorder faults_;
   bool wait_completed_ = false;  // ICS.IWC
   EventRegisters completion_event_;

@@ -88,8 +88,8 @@ Iommu::Action Iommu::process(Request& r) {
         return Action::kAnswer;
       }
     }
-  } else if (pcie.at == AddressType::kTranslationRequest) {
-    return reject(r);  // AT = 01 is for translation requests only
+  } else if (pcie.at != AddressType::kUntranslated) {
+    return reject(r);  // AT = 01 is for translation requests only, 11 is reserved
   } else if (!r.has_pasid && in_interrupt_range(r.iova)) {
     // MODEL: no interrupt remapping; the message goes to memory as it is. SPEC: [VTD 3.14]
     if (!r.is_write()) {

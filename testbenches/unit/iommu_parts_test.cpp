@@ -103,7 +103,7 @@ TEST(IommuFaultRecorder, EventOnlyWhenNothingWasPending) {
   EXPECT_FALSE(recorder.set_status(VtdFsts::IQE::kMask));
   EXPECT_EQ(recorder.read_record(0), 0x1234000U) << "bits 11:0 are reserved";
   recorder.write_record(12, 0x80000000U);
-  EXPECT_EQ(VtdFsts::FRI::get(recorder.status()), 1U) << "the oldest pending record";
+  EXPECT_EQ(VtdFsts::FRI::get(recorder.status()), 0U) << "the record that set PPF";
   recorder.write_record(16 + 12, 0x80000000U);
   EXPECT_FALSE(recorder.record(fault).interrupt) << "IQE is still set";
   recorder.write_status(VtdFsts::IQE::kMask);
