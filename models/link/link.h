@@ -40,7 +40,7 @@ class PcieLink : public sc_core::sc_module, public Inspectable, private FwReceiv
   InitiatorSocket<PcieProtocol>& down_out() { return down_out_; }
   TargetSocket<>& mmio_in() { return mmio_in_; }
   const LinkStats& stats() const { return stats_; }
-  const Wake& wake() const { return wake_; }
+  std::uint64_t wakeups() const { return wake_.wakeups() + drain_wake_.wakeups(); }
 
   std::uint64_t in_flight() const override;
   void dump_in_flight(std::ostream& out) const override;

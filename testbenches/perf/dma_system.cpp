@@ -109,7 +109,7 @@ void DmaSystem::run() {
 }
 
 std::uint64_t DmaSystem::wakeups() const {
-  return traffic_->wake().wakeups() + link_->wake().wakeups() + iommu_->wake().wakeups() +
+  return traffic_->wake().wakeups() + link_->wakeups() + iommu_->wake().wakeups() +
          walker_->wake().wakeups() + memory_->wake().wakeups();
 }
 
