@@ -41,7 +41,7 @@ DmaSystem::DmaSystem(const DmaSystemSetup& setup) : setup_(setup), context_{1, s
   iommu.second_stage_cache.enable = setup.paging_structure_caches;
   iommu_ = std::make_unique<Iommu>(named("iommu").c_str(), iommu, context_);
   WalkerParams walker = walker_params().defaults();
-  walker.slots = 6;
+  walker.slots = setup.walker_slots;
   walker_ = std::make_unique<PageTableWalker>(named("walker").c_str(), walker, context_);
   bus_ = std::make_unique<MemoryBus>(named("bus").c_str(), memory_bus_params().defaults(), context_, 4, 2);
   const MemoryParams memory = memory_params().defaults();
@@ -100,10 +100,12 @@ void DmaSystem::enable() {
 }
 
 void DmaSystem::run() {
+  const Ps started = now_ps();
   traffic_->restart();
   while (!traffic_->done()) {
     sc_core::sc_start(1, sc_core::SC_MS);
   }
+  duration_ = traffic_->finished_at() - started;
   SVASIM_CHECK(traffic_->stats().faults.value == 0, "a benchmark's accesses do not fault");
   SVASIM_CHECK(traffic_->stats().wrong_data.value == 0, "a benchmark's data is right");
 }

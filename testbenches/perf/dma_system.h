@@ -24,6 +24,7 @@ struct DmaSystemSetup {
   std::uint64_t accesses = 100'000;
   bool iotlb = true;
   bool paging_structure_caches = true;
+  unsigned walker_slots = 6;
 };
 
 class DmaSystem {
@@ -37,12 +38,15 @@ class DmaSystem {
 
   std::uint64_t accesses() const { return setup_.accesses; }
   std::uint64_t wakeups() const;
+  // Simulated time from restart to the last answer of the latest run.
+  Ps duration() const { return duration_; }
   std::uint64_t walks() const { return walker_->stats().finished.value; }
 
  private:
   void write_register(unsigned offset, std::uint64_t value, unsigned bytes);
 
   DmaSystemSetup setup_;
+  Ps duration_ = 0;
   TransactionPool pool_;
   StatRegistry stats_;
   SimContext context_;

@@ -75,6 +75,10 @@ struct Systems {
   DmaSystem loose_hit{{"loose_hit", Timing::kLoose, 64, 200'000}};
   DmaSystem approx_hit{{"approx_hit", Timing::kApproximate, 64, 50'000}};
   DmaSystem approx_walk{{"approx_walk", Timing::kApproximate, 4096, 20'000, false, false}};
+  DmaSystem walkers_1{{"walkers_1", Timing::kApproximate, 4096, 4'000, false, false, 1}};
+  DmaSystem walkers_2{{"walkers_2", Timing::kApproximate, 4096, 4'000, false, false, 2}};
+  DmaSystem walkers_4{{"walkers_4", Timing::kApproximate, 4096, 4'000, false, false, 4}};
+  DmaSystem walkers_8{{"walkers_8", Timing::kApproximate, 4096, 4'000, false, false, 8}};
   RtlCycles rtl{"rtl"};
 };
 
@@ -82,7 +86,8 @@ int run(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
   Systems systems;
   sc_core::sc_start(sc_core::SC_ZERO_TIME);
-  for (DmaSystem* system : {&systems.loose_hit, &systems.approx_hit, &systems.approx_walk}) {
+  for (DmaSystem* system : {&systems.loose_hit, &systems.approx_hit, &systems.approx_walk, &systems.walkers_1,
+                            &systems.walkers_2, &systems.walkers_4, &systems.walkers_8}) {
     system->enable();
     system->run();  // fills the caches
   }
@@ -126,6 +131,14 @@ int run(int argc, char** argv) {
   std::printf("approx_iotlb_hit_events %.2f\n", events(systems.approx_hit));
   std::printf("approx_walk4_events %.2f\n", events(systems.approx_walk));
   ratio("rtl_walker_ratio", "rtl_system_cycle", "rtl_bare_cycle");
+  // Simulated throughput against that of one walker.
+  const auto scaling = [&](const char* name, const DmaSystem& system) {
+    std::printf("%s %.2f\n", name,
+                static_cast<double>(systems.walkers_1.duration()) / static_cast<double>(system.duration()));
+  };
+  scaling("walker_scaling_2", systems.walkers_2);
+  scaling("walker_scaling_4", systems.walkers_4);
+  scaling("walker_scaling_8", systems.walkers_8);
   return 0;
 }
 
