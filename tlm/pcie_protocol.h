@@ -132,8 +132,16 @@ class PcieExtension : public tlm::tlm_extension<PcieExtension> {
   }
 };
 
-// Ignorable hint for fair and deterministic order in shared targets: who sent this, and a number
-// that is unique per sender. A target that does not know it falls back to the order of calls.
+// What an access of memory is for; which of them a cache keeps depends on that.
+enum class AccessOrigin : std::uint8_t {
+  kDevice,     // data of a device
+  kStructure,  // the IOMMU's root, context and PASID structures, its queues
+  kWalk,       // page-table entries
+};
+
+// Ignorable hint for shared targets: who sent this, a number that is unique per sender, for a fair and
+// deterministic order (a target that does not know it falls back to the order of calls), and what caches on
+// the way want to know.
 class SourceTag : public tlm::tlm_extension<SourceTag> {
  public:
   static constexpr unsigned kMaxHops = 4;
@@ -141,6 +149,8 @@ class SourceTag : public tlm::tlm_extension<SourceTag> {
   std::uint16_t rank = 0;  // sender's rank at the shared target, written by the bus
   std::uint8_t hops = 0;   // way back through interconnects
   std::uint8_t port[kMaxHops] = {};
+  AccessOrigin origin = AccessOrigin::kDevice;
+  bool snoop = true;  // false: caches are neither looked up nor filled
 
   tlm::tlm_extension_base* clone() const override { return new SourceTag(*this); }
   void copy_from(const tlm::tlm_extension_base& other) override {

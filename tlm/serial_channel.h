@@ -23,30 +23,42 @@ class SerialChannel {
     Ps done;  // its delivery
   };
 
-  explicit SerialChannel(Ps latency, unsigned lanes = 1) : latency_(latency), busy_until_(lanes, 0) {}
+  // quickest: of the transfers that are passed by, from arrival to delivery; kNever when there are none.
+  explicit SerialChannel(Ps latency, unsigned lanes = 1, Ps quickest = kNever)
+      : latency_(latency), quickest_(quickest), busy_until_(lanes, 0) {}
 
   // A transfer that arrives at `arrival` (after now) and occupies lane `lane` for `duration`; one
   // of duration 0 takes no turn. Returns its earliest possible delivery.
   Ps push(Ps arrival, std::uint64_t key, Ps duration, T value, unsigned lane = 0) {
     arrivals_.push(arrival, key, Arrival{duration, lane, std::move(value)});
-    return arrival + duration + latency_;
+    return arrival + shortest(duration);
   }
 
   // A transfer has arrived and can be served.
   bool ready(Ps now) const { return arrivals_.due() <= now; }
 
-  // Gives the first transfer that has arrived its turn.
-  Served serve() {
+  // The first transfer that has arrived.
+  const T& first() const { return arrivals_.front().value.value; }
+
+  // Gives it its turn, `later` after its arrival at the earliest.
+  Served serve(Ps later = 0) {
     const Ps arrival = arrivals_.due();
     Arrival& transfer = arrivals_.front().value;
-    Served served{std::move(transfer.value), 0, arrival + latency_};
+    Served served{std::move(transfer.value), 0, arrival + later + latency_};
     if (transfer.duration != 0) {
       Ps& busy_until = busy_until_[transfer.lane];
-      const Ps start = std::max(arrival, busy_until);
+      const Ps start = std::max(arrival + later, busy_until);
       busy_until = start + transfer.duration;
-      served.wait = start - arrival;
+      served.wait = start - arrival - later;
       served.done = busy_until + latency_;
     }
+    arrivals_.drop();
+    return served;
+  }
+
+  // Delivers it `after` its arrival, without a turn.
+  Served pass_by(Ps after) {
+    Served served{std::move(arrivals_.front().value.value), 0, arrivals_.due() + after};
     arrivals_.drop();
     return served;
   }
@@ -57,10 +69,10 @@ class SerialChannel {
     Ps earliest = kNever;
     for (std::size_t i = 0; i < arrivals_.size(); ++i) {
       const auto& entry = arrivals_[i];
-      if (entry.due + latency_ >= earliest) {
+      if (entry.due + std::min(latency_, quickest_) >= earliest) {
         break;
       }
-      earliest = std::min(earliest, entry.due + entry.value.duration + latency_);
+      earliest = std::min(earliest, entry.due + shortest(entry.value.duration));
     }
     return earliest;
   }
@@ -82,7 +94,10 @@ class SerialChannel {
     T value{};
   };
 
+  Ps shortest(Ps duration) const { return std::min(duration + latency_, quickest_); }
+
   Ps latency_;
+  Ps quickest_;
   std::vector<Ps> busy_until_;
   DelayQueue<Arrival> arrivals_;
 };

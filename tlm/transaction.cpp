@@ -75,6 +75,8 @@ Transaction& TransactionPool::allocate(tlm::tlm_command command, Addr address, u
   transaction.source.key = 0;
   transaction.source.rank = 0;
   transaction.source.hops = 0;
+  transaction.source.origin = AccessOrigin::kDevice;
+  transaction.source.snoop = true;
   return transaction;
 }
 

@@ -316,6 +316,7 @@ Transaction& Iommu::new_access(Access::Use use, std::uint32_t owner, tlm::tlm_co
   Transaction& payload = context_.pool.allocate(command, address, data, bytes, now_ps());
   payload.pcie.slot = index;
   payload.source.key = ++access_number_;
+  payload.source.origin = AccessOrigin::kStructure;
   return payload;
 }
 

@@ -16,7 +16,8 @@ Memory::Memory(sc_core::sc_module_name name, const MemoryParams& params, SimCont
       contents_(params.size),
       transfer_(params.bandwidth),
       interleave_shift_(static_cast<unsigned>(__builtin_ctzll(params.interleave))),
-      channels_(params.latency, params.channels) {
+      llc_(params.llc, context.seed, std::string(this->name()) + ".llc"),
+      channels_(params.latency, params.channels, params.llc.enable ? params.llc.latency : kNever) {
   SC_HAS_PROCESS(Memory);
   SC_METHOD(run);
   sensitive << wake_.event();
@@ -59,10 +60,36 @@ void Memory::run() {
 // writes reach memory in the order in which they left the root complex, and have to be seen in that order
 // whichever channels they use: a completion record never before its data.
 Memory::Channels::Served Memory::serve() {
-  const Channels::Served served = channels_.serve();
-  stats_.wait.record(served.wait);
+  if (!llc_.enabled()) {
+    const Channels::Served served = channels_.serve();
+    stats_.wait.record(served.wait);
+    access(*served.value);
+    return served;
+  }
+  const LookUp found = look_up(*channels_.first());
+  const Channels::Served served = found == LookUp::kHit
+                                      ? channels_.pass_by(params_.llc.latency)
+                                      : channels_.serve(found == LookUp::kMiss ? params_.llc.latency : 0);
+  if (found != LookUp::kHit) {
+    stats_.wait.record(served.wait);
+  }
   access(*served.value);
   return served;
+}
+
+Memory::LookUp Memory::look_up(tlm::tlm_generic_payload& payload) {
+  const auto* tag = payload.get_extension<SourceTag>();
+  const std::uint64_t length = payload.get_data_length();
+  if ((tag != nullptr && !tag->snoop) || !contents_.contains(payload.get_address() - params_.base, length)) {
+    return LookUp::kNone;
+  }
+  const AccessOrigin origin = tag != nullptr ? tag->origin : AccessOrigin::kDevice;
+  const bool hit = llc_.access(payload.get_address(), length, payload.is_write(), origin);
+  (hit ? stats_.llc_hits : stats_.llc_misses).add();
+  if (origin == AccessOrigin::kWalk) {
+    (hit ? stats_.llc_walk_hits : stats_.llc_walk_misses).add();
+  }
+  return hit ? LookUp::kHit : LookUp::kMiss;
 }
 
 void Memory::respond(const Channels::Served& served) {
@@ -72,7 +99,13 @@ void Memory::respond(const Channels::Served& served) {
 }
 
 void Memory::b_transport(unsigned /*port*/, tlm::tlm_generic_payload& payload, sc_core::sc_time& delay) {
-  delay += to_sc(transfer_(payload.get_data_length()) + params_.latency);
+  const LookUp found = llc_.enabled() ? look_up(payload) : LookUp::kNone;
+  if (found != LookUp::kNone) {
+    delay += to_sc(params_.llc.latency);
+  }
+  if (found != LookUp::kHit) {
+    delay += to_sc(transfer_(payload.get_data_length()) + params_.latency);
+  }
   access(payload);
 }
 

@@ -5,6 +5,7 @@
 #include <systemc>
 #include <vector>
 
+#include "models/memory/last_level_cache.h"
 #include "models/memory/memory_params.h"
 #include "models/memory/memory_stats.h"
 #include "models/memory/sparse_memory.h"
@@ -20,6 +21,8 @@ namespace svasim {
 // Base-protocol target. Accesses queue for their channel in the order (arrival, rank of the
 // sender, sender's key), and that is the order in which they read and write the contents. An access that is
 // not wholly inside the memory is answered TLM_ADDRESS_ERROR_RESPONSE.
+//
+// With a last-level cache, a hit is answered after the cache's latency and takes no turn on a channel.
 //
 // The answer is annotated: BEGIN_RESP comes with the delay after which it leaves. One wake-up, when the
 // first answer is due, serves everything that has arrived by then.
@@ -47,6 +50,8 @@ class Memory : public sc_core::sc_module, public Inspectable, private FwReceiver
   using Channels = SerialChannel<tlm::tlm_generic_payload*>;
 
   void run();
+  enum class LookUp : std::uint8_t { kHit, kMiss, kNone };
+  LookUp look_up(tlm::tlm_generic_payload& payload);
   // Serves the first arrival.
   Channels::Served serve();
   void respond(const Channels::Served& served);
@@ -62,6 +67,7 @@ class Memory : public sc_core::sc_module, public Inspectable, private FwReceiver
   SparseMemory contents_;
   TransferTime transfer_;
   unsigned interleave_shift_;
+  LastLevelCache llc_;
   Channels channels_;
   std::vector<Channels::Served> served_;  // early, for an untimed access
   std::uint64_t untagged_ = 0;

@@ -1,10 +1,55 @@
 // Parameters of a memory and of the memory bus.
 #pragma once
 
+#include <string>
+
 #include "base/bits.h"
 #include "base/params.h"
+#include "models/tlb/replacement.h"
 
 namespace svasim {
+
+// MODEL: the caches of the CPU are not simulated; this one sees the accesses of devices and IOMMUs only.
+struct LlcParams {
+  bool enable;
+  std::uint64_t size;
+  unsigned ways;
+  std::string policy;
+  Ps latency;
+  bool table_reads;
+  bool device_reads;
+  bool device_writes;
+};
+
+inline const ParamTable<LlcParams>& llc_params() {
+  static const ParamTable<LlcParams> table =
+      ParamTable<LlcParams>("Last-level cache in front of a memory")
+          .flag("enable", &LlcParams::enable, "false", "Whether there is one.", "MODEL")
+          .bytes("size", &LlcParams::size, "32 MiB", "4 KiB", "4 GiB", "Size, in lines of 64 B.", "MODEL")
+          .count("ways", &LlcParams::ways, "16", 1, 1024, "Lines per set.", "MODEL")
+          .choice("policy", &LlcParams::policy, "lru", replacement_names(),
+                  "Replacement policy within a set.", "MODEL")
+          .time(
+              "latency", &LlcParams::latency, "20 ns", "1 ps", "1 ms",
+              "From an access's arrival to the answer of a hit leaving, or to the beginning of its wait for "
+              "its channel after a miss.",
+              "MODEL")
+          .flag("table_reads", &LlcParams::table_reads, "true",
+                "Reads of page tables and of the IOMMU's structures enter what they missed.",
+                "MODEL: reads of the IOMMU go through the coherent fabric")
+          .flag("device_reads", &LlcParams::device_reads, "false", "Reads of devices enter what they missed.",
+                "MODEL: inbound reads do not allocate")
+          .flag("device_writes", &LlcParams::device_writes, "true", "Writes enter what they missed.",
+                "MODEL: inbound writes allocate, as with DDIO")
+          .check([](const LlcParams& p, const Complain& bad) {
+            const std::uint64_t lines = p.size / 64;
+            if (p.size % 64 != 0 || lines % p.ways != 0 || !is_power_of_two(lines / p.ways)) {
+              bad("size", std::to_string(lines) + " lines in " + std::to_string(p.ways) +
+                              " ways do not make a number of sets that is a power of two");
+            }
+          });
+  return table;
+}
 
 struct MemoryParams {
   std::uint64_t base;
@@ -13,6 +58,7 @@ struct MemoryParams {
   std::uint64_t bandwidth;
   unsigned channels;
   std::uint64_t interleave;
+  LlcParams llc;
 };
 
 inline const ParamTable<MemoryParams>& memory_params() {
@@ -34,6 +80,7 @@ inline const ParamTable<MemoryParams>& memory_params() {
                  "Consecutive bytes on one channel; a power of two. An access uses the channel of its first "
                  "byte.",
                  "MODEL")
+          .group("llc", &MemoryParams::llc, llc_params(), "Last-level cache.")
           .check([](const MemoryParams& p, const Complain& bad) {
             if (!is_power_of_two(p.channels)) {
               bad("channels", std::to_string(p.channels) + " is no power of two");

@@ -13,6 +13,10 @@ struct MemoryStats {
   Counter bytes_read;
   Counter bytes_written;
   Counter errors;
+  Counter llc_hits;
+  Counter llc_misses;
+  Counter llc_walk_hits;
+  Counter llc_walk_misses;
   Histogram wait;
 
   void describe(StatRegistry& registry, const std::string& prefix) const;

@@ -20,6 +20,7 @@ class EntryAccess : public tlm::tlm_generic_payload, private tlm::tlm_mm_interfa
     set_mm(this);
     acquire();
     set_extension(&source);
+    source.origin = AccessOrigin::kWalk;
     set_data_ptr(reinterpret_cast<unsigned char*>(&word_));
     set_data_length(sizeof(word_));
     set_streaming_width(sizeof(word_));

@@ -66,6 +66,7 @@ void PageTableWalker::begin(const Walk& walk, Ps now) {
   stats_.started.add();
   stats_.wait.record(now - walk.arrival);
   slot.access.source.key = (std::uint64_t{walk.port} << 40U) | extension.request.id;
+  slot.access.source.snoop = extension.request.snooped;
   if (observer_ != nullptr) {
     observer_->walk_started(slot.access.slot, extension.request, now);
   }
@@ -144,6 +145,7 @@ void PageTableWalker::b_transport(unsigned port, tlm::tlm_generic_payload& paylo
   Slot& slot = *free_.front().value;
   slot.walk = Walk{&payload, &extension, port, 0};
   slot.access.source.key = (std::uint64_t{port} << 40U) | extension.request.id;
+  slot.access.source.snoop = extension.request.snooped;
   const Ps now = now_ps();
   const Ps started = delay.value();
   Ps time = started;
