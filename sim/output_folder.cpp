@@ -78,6 +78,7 @@ void OutputFolder::remove_old_waves(const nlohmann::json& configuration) const {
   std::vector<std::string> names;
   const auto add_components = [&](const nlohmann::json& of) {
     if (!of.is_object() || !of.contains("components") || !of["components"].is_object()) return;
+    names.reserve(names.size() + of["components"].size());
     for (const auto& [name, ignored] : of["components"].items()) names.push_back(name);
   };
   add_components(configuration);

@@ -11,7 +11,7 @@ namespace svasim {
 void check_stat_names(const SystemConfig& config, const StatRegistry& stats);
 // The same before anything is constructed for a run: makes components of its own, without sockets
 // between them. Only for a process that does not simulate.
-void check_stat_names(SystemConfig&& config);
+void check_stat_names(SystemConfig&& given);
 
 // The outcome at the end of a run.
 void add_stat_checks(const SystemConfig& config, const nlohmann::json& statistics, RunChecks& checks);
