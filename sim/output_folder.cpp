@@ -95,6 +95,7 @@ void OutputFolder::remove_old_waves(const nlohmann::json& configuration) const {
 void OutputFolder::commit(const std::vector<std::pair<std::string, std::string>>& files,
                           const nlohmann::json& configuration) {
   std::vector<std::string> names;
+  names.reserve(files.size());
   for (const auto& [name, text] : files) names.push_back(name);
   check_targets(names);
   for (const auto& [name, text] : files) write_text(staging_ / name, path_ / name, text);
