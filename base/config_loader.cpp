@@ -5,6 +5,8 @@
 #include <yaml-cpp/parser.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -13,6 +15,7 @@
 
 #include "base/config.h"
 #include "base/units.h"
+#include "base/utf8.h"
 
 namespace svasim {
 namespace {
@@ -81,6 +84,8 @@ class TreeBuilder : public YAML::EventHandler {
   }
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                 const std::string& value) override {
+    // The file itself is UTF-8; an escape can still make half of a character.
+    if (!is_utf8(value)) problems_.add(where(mark), next_path(), "is no text: an escape makes no character");
     if (!wants_key()) {
       add(ConfigNode::scalar(where(mark), next_path(), value, tag == "!"), anchor);
       return;
@@ -191,8 +196,34 @@ class TreeBuilder : public YAML::EventHandler {
   std::size_t nodes_ = 0;
 };
 
+// The place of a byte in a text.
+Where place_in(const std::string& text, std::size_t at, const std::string& name) {
+  const std::string_view before = std::string_view(text).substr(0, at);
+  const std::size_t line_start = before.rfind('\n') + 1;  // npos + 1 is 0
+  return {name, static_cast<int>(std::count(before.begin(), before.end(), '\n')) + 1,
+          static_cast<int>(at - line_start) + 1};
+}
+
+// Why a file cannot be read; empty when it can.
+std::string why_unreadable(const std::string& file) {
+  std::error_code error;
+  const fs::file_status status = fs::status(file, error);
+  if (!fs::exists(status)) {
+    return error && error != std::errc::no_such_file_or_directory ? error.message() : "there is no such file";
+  }
+  if (fs::is_directory(status)) return "it is a folder";
+  errno = 0;
+  if (std::ifstream stream(file, std::ios::binary); stream) return "";
+  return std::strerror(errno);
+}
+
 // The tree of one YAML text; nullopt (and a problem) if it cannot be read at all.
 std::optional<ConfigNode> parse_yaml(const std::string& text, const std::string& name, Problems& problems) {
+  if (const std::size_t at = first_not_utf8(text); at != std::string::npos) {
+    problems.add(place_in(text, at, name), "",
+                 "not UTF-8: no character has the byte " + printable_utf8(text.substr(at, 1)) + " here");
+    return std::nullopt;
+  }
   std::istringstream stream(text);
   TreeBuilder builder(name, problems);
   try {
@@ -221,7 +252,8 @@ class Loader {
   ConfigNode load_file(const std::string& file, const std::string& path, const Where& mentioned,
                        const std::string& mentioned_path) {
     const auto empty = [&] { return ConfigNode::map({file, 1, 1}, path); };
-    const std::string identity = fs::weakly_canonical(file).string();
+    std::error_code unknown;  // then it cannot be read either
+    const std::string identity = fs::weakly_canonical(file, unknown).string();
     for (std::size_t i = 0; i < chain_.size(); ++i) {
       if (chain_[i].first != identity) continue;
       std::string cycle;
@@ -233,12 +265,16 @@ class Loader {
       if (loads_ == kMostExtends + 1) problems_.add(mentioned, mentioned_path, "extends too many files");
       return empty();
     }
-    std::error_code ignored;
-    std::ifstream stream(file, std::ios::binary);
-    if (!stream || fs::is_directory(file, ignored)) {
-      problems_.add(mentioned, mentioned_path, "cannot read '" + file + "'");
+    // Its name goes into messages and results.
+    if (!is_utf8(file)) {
+      problems_.add(mentioned, mentioned_path, "the name '" + printable_utf8(file) + "' is not UTF-8");
       return empty();
     }
+    if (const std::string why = why_unreadable(file); !why.empty()) {
+      problems_.add(mentioned, mentioned_path, "cannot read '" + file + "': " + why);
+      return empty();
+    }
+    std::ifstream stream(file, std::ios::binary);
     const std::string text((std::istreambuf_iterator<char>(stream)), std::istreambuf_iterator<char>());
     if (std::find(files_.begin(), files_.end(), file) == files_.end()) files_.push_back(file);
     return load_text(text, file, identity, path);
@@ -334,6 +370,10 @@ std::optional<std::vector<Step>> parse_path(std::string_view text) {
 void apply_override(ConfigNode& root, const std::string& option, const Where& where, Problems& problems) {
   const std::size_t equals = option.find('=');
   const auto steps = parse_path(std::string_view(option).substr(0, std::min(equals, option.size())));
+  if (!is_utf8(option)) {
+    problems.add(where, "", "'" + printable_utf8(option) + "' is not UTF-8");
+    return;
+  }
   if (equals == std::string::npos || !steps) {
     problems.add(where, "", "'" + option + "' is not of the form path.to.key=value");
     return;

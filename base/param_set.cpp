@@ -68,6 +68,20 @@ std::string range_text(const Param& param) {
   }
 }
 
+// As parse_unsigned accepts it, of any size.
+bool is_whole_number(const std::string& text) {
+  const bool hex_digits = text.size() > 2 && text[0] == '0' && (text[1] == 'x' || text[1] == 'X');
+  const std::size_t start = hex_digits ? 2 : 0;
+  return text.size() > start && text.find_first_not_of(hex_digits ? "0123456789abcdefABCDEF" : "0123456789",
+                                                       start) == std::string::npos;
+}
+
+// " (did you mean 'x'?)" alone: a message that lists all the words does not list them again.
+std::string nearest_choice(const std::string& text, const std::vector<std::string>& choices) {
+  const std::string words = suggestion(text, choices);
+  return words.rfind(" (did you mean", 0) == 0 ? words : "";
+}
+
 // One value of a parameter from its text. Throws std::invalid_argument with the message for the user.
 ParamValue parse_value(const Param& param, const std::string& text) {
   const auto in_range = [&](std::uint64_t value) -> ParamValue {
@@ -83,6 +97,9 @@ ParamValue parse_value(const Param& param, const std::string& text) {
     case ParamType::kAddress: {
       std::uint64_t value = 0;
       if (!parse_unsigned(text, value)) {
+        if (is_whole_number(text)) {
+          throw std::invalid_argument(text + " is too large (" + range_text(param) + ")");
+        }
         throw std::invalid_argument("'" + text + "' is not a whole number (" + range_text(param) + ")");
       }
       return in_range(value);
@@ -107,7 +124,7 @@ ParamValue parse_value(const Param& param, const std::string& text) {
     case ParamType::kChoice:
       if (std::find(param.choices.begin(), param.choices.end(), text) == param.choices.end()) {
         throw std::invalid_argument("'" + text + "' is not one of " + range_text(param) +
-                                    (param.choices.size() > 3 ? suggestion(text, param.choices) : ""));
+                                    nearest_choice(text, param.choices));
       }
       return text;
     case ParamType::kBdf: {
@@ -324,7 +341,8 @@ void ParamSet::load(void* object, const ConfigNode& node, Problems& problems,
   for (const auto& check : checks_) {
     check(object, [&](const std::string& name, const std::string& message) {
       const ConfigNode* given = node.find(name);
-      problems.add(given != nullptr ? given->where() : node.where(), node.path_of(name), message);
+      problems.add(given != nullptr ? given->where() : node.where(),
+                   given != nullptr ? given->path() : node.path_of(name), message);
     });
   }
 }

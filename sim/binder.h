@@ -44,13 +44,13 @@ class Binder {
   // Both directions between a device with ATS and its link.
   template <typename Up, typename UpTarget, typename Down, typename DownTarget>
   void connect_ats(const std::string& device, Up& up, UpTarget& up_target, Down& down,
-                   DownTarget& down_target) {
+                   DownTarget& down_target, const AtsRuleOptions& rules) {
     if (!protocol_checks_) {
       up.bind(up_target);
       down.bind(down_target);
       return;
     }
-    auto& checker = add<AtsChecker>(device, "ats");
+    auto& checker = add<AtsChecker>(device, "ats", rules);
     connect<PcieProtocol>(device + ".up", up, checker.upstream_target);
     checker.upstream_initiator.bind(up_target);
     connect<PcieProtocol>(device + ".down", down, checker.downstream_target);
@@ -70,13 +70,13 @@ class Binder {
   }
 
  private:
-  template <typename Checker>
-  Checker& add(const std::string& name, const std::string& kind) {
+  template <typename Checker, typename... Args>
+  Checker& add(const std::string& name, const std::string& kind, const Args&... args) {
     std::string module_name = "check_" + name + "_" + kind;
     for (char& c : module_name) {
       if (c == '.') c = '_';
     }
-    auto& checker = own<Checker>(sc_core::sc_module_name(module_name.c_str()));
+    auto& checker = own<Checker>(sc_core::sc_module_name(module_name.c_str()), args...);
     checkers_.push_back(&checker);
     return checker;
   }

@@ -2,6 +2,7 @@
 
 #include "base/suggest.h"
 #include "sim/cli_options.h"
+#include "sim/stat_checks.h"
 #include "sim/system_config.h"
 
 namespace svasim {
@@ -20,8 +21,10 @@ const char* const kHelp =
 
 void add_config_options(CommandOptions& options) {
   options.positional("CONFIG", 1);
-  options.option()("set", po::value<std::vector<std::string>>()->composing(),
-                   "replace a value of the configuration: path.to.key=value; may be repeated");
+  options.option()(
+      "set", po::value<std::vector<std::string>>()->composing(),
+      "replace a value of the configuration: path.to.key=value; an empty value removes the entry; may "
+      "be repeated");
 }
 
 int check(const std::vector<std::string>& args, Console& console) {
@@ -31,8 +34,10 @@ int check(const std::vector<std::string>& args, Console& console) {
   add_config_options(options);
   if (!options.parse(args, console)) return kExitOk;
   const std::string file = options.required("CONFIG");
-  const SystemConfig config = load_system_config(file, options.texts("set"));
-  console.out << file << ": ok, " << config.parts.size() << " components\n";
+  SystemConfig config = load_system_config(file, options.texts("set"));
+  const std::size_t components = config.parts.size();
+  check_stat_names(std::move(config));
+  console.out << file << ": ok, " << components << " components\n";
   return kExitOk;
 }
 
@@ -46,7 +51,7 @@ int show(const std::vector<std::string>& args, Console& console) {
   if (format != "yaml" && format != "json")
     throw UsageError("--format is yaml or json, not '" + format + "'");
   const SystemConfig config = load_system_config(options.required("CONFIG"), options.texts("set"));
-  console.out << (format == "json" ? config.resolved.dump(2) + "\n" : json_to_yaml(config.resolved));
+  console.out << (format == "json" ? config.runnable.dump(2) + "\n" : json_to_yaml(config.runnable));
   return kExitOk;
 }
 

@@ -73,7 +73,7 @@ void list_statistics(const std::vector<const ComponentType*>& types, std::ostrea
   for (const ComponentType* type : types) {
     Problems ignored;  // references of a component that stands alone
     components.push_back(type->load(ConfigNode(), ignored));
-    components.back()->list_statistics(type->name, context);
+    components.back()->list_statistics(type->name, context, SocketPlan());
   }
   out << stats.markdown();
 }

@@ -3,12 +3,17 @@
 
 #include <chrono>
 #include <filesystem>
+#include <memory>
 #include <ostream>
 
 #include "base/units.h"
 #include "sim/cli_options.h"
+#include "sim/output_folder.h"
 #include "sim/results.h"
+#include "sim/stat_checks.h"
+#include "sim/stop_signal.h"
 #include "sim/summary.h"
+#include "sim/system_checks.h"
 #include "sim/text.h"
 
 namespace svasim {
@@ -31,31 +36,49 @@ nlohmann::json host_figures(double seconds, Ps simulated) {
           {"simulated_ps_per_second", seconds > 0 ? static_cast<double>(simulated) / seconds : 0.0}};
 }
 
-// The folder of the results, made before the run so that a long run does not end in vain. What it
-// made goes away again if nothing was put into it.
-class OutputFolder {
- public:
-  explicit OutputFolder(fs::path path) : path_(std::move(path)) {
-    for (fs::path made = path_; !made.empty() && !fs::exists(made); made = made.parent_path())
-      made_.push_back(made);
-    std::error_code error;
-    fs::create_directories(path_, error);
-    if (error) throw UsageError("cannot create '" + path_.string() + "': " + error.message());
-  }
-  ~OutputFolder() {
-    std::error_code not_empty;
-    for (const fs::path& made : made_) fs::remove(made, not_empty);
-  }
-  OutputFolder(const OutputFolder&) = delete;
-  OutputFolder& operator=(const OutputFolder&) = delete;
+int run(SystemConfig config, const fs::path& out, bool quiet, Console& console) {
+  const std::vector<InputHash> inputs = hash_inputs(config);
+  for (const ConfiguredPart& part : config.parts) part.component->read_inputs();
+  Problems problems;
+  check_memory(config.parts, problems);
+  problems.throw_if_any();
 
-  std::string name() const { return path_.string(); }
-  std::string file(const char* name) const { return (path_ / name).string(); }
+  const std::vector<std::string> names = {"host.json", kResultsFile, "stats.csv"};
+  const StopSignal stop;  // from here on there is something to clean up
+  OutputFolder folder(out);
+  folder.check_targets(names);
+  const auto start = std::chrono::steady_clock::now();
+  auto simulation = std::make_unique<Simulation>(std::move(config), folder.staging());
+  folder.check_targets(names);
+  check_stat_names(simulation->config(), simulation->stats());
+  ProgressBar bar(console.err);
+  simulation->run(console.progress && !quiet ? &bar : nullptr, StopSignal::check);
+  const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
 
- private:
-  fs::path path_;
-  std::vector<fs::path> made_;  // innermost first
-};
+  const nlohmann::json results = make_results(*simulation, inputs);
+  const RunEnd end = simulation->end();
+  const RunChecks checks = simulation->checks();
+  const std::vector<std::pair<std::string, std::string>> files = {
+      {"stats.csv", simulation->stats().to_csv(end.time)},
+      {"host.json", host_figures(taken.count(), end.time).dump(2) + "\n"},
+      {kResultsFile, results_text(results)}};
+  // Waves are whole only when who writes them is gone.
+  simulation.reset();
+  folder.commit(files, results["configuration"]);
+
+  if (!quiet) {
+    print_summary(console.out, results);
+    console.out << fmt::format("\n{:.2f} s on this machine; results in {}\n", taken.count(), folder.name());
+  }
+  if (checks.ok()) return kExitOk;
+  console.err << "svasim: " << end.sentence() << "; failed checks:";
+  for (const RunCheck& check : checks.all()) {
+    if (!check.ok) console.err << " " << check.name;
+  }
+  console.err << "\n";
+  for (const std::string& line : end.in_flight) console.err << "in flight: " << line << "\n";
+  return kExitFailed;
+}
 
 }  // namespace
 
@@ -63,8 +86,10 @@ int run_command(const std::vector<std::string>& args, Console& console) {
   CommandOptions options("svasim run CONFIG [--set PATH=VALUE]... [--out DIR] [--seed N] [--quiet]",
                          "Runs one simulation and writes results.json, stats.csv and host.json into DIR.");
   options.positional("CONFIG", 1);
-  options.option()("set", po::value<std::vector<std::string>>()->composing(),
-                   "replace a value of the configuration: path.to.key=value; may be repeated");
+  options.option()(
+      "set", po::value<std::vector<std::string>>()->composing(),
+      "replace a value of the configuration: path.to.key=value; an empty value removes the entry; may "
+      "be repeated");
   options.option()("out", po::value<std::string>(),
                    "folder for the results (default: out/NAME of the configuration)");
   options.option()("seed", po::value<std::string>(),
@@ -81,34 +106,14 @@ int run_command(const std::vector<std::string>& args, Console& console) {
   }
   const bool quiet = options.has("quiet");
 
+  const fs::path out =
+      options.has("out") ? fs::path(options.text("out")) : fs::path("out") / fs::path(file).stem();
   SystemConfig config = load_system_config(file, overrides);
-  const std::vector<InputHash> inputs = hash_inputs(config);
-  for (const ConfiguredPart& part : config.parts) part.component->read_inputs();
-  OutputFolder folder(options.has("out") ? fs::path(options.text("out"))
-                                         : fs::path("out") / fs::path(file).stem());
-
-  const auto start = std::chrono::steady_clock::now();
-  Simulation simulation(std::move(config), folder.name());
-  ProgressBar bar(console.err);
-  simulation.run(console.progress && !quiet ? &bar : nullptr);
-  const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
-
-  const nlohmann::json results = make_results(simulation, inputs);
-  write_file(folder.file("stats.csv"), simulation.stats().to_csv(simulation.end().time));
-  write_file(folder.file("host.json"), host_figures(taken.count(), simulation.end().time).dump(2) + "\n");
-  write_file(folder.file("results.json"), results.dump(2) + "\n");
-  if (!quiet) {
-    print_summary(console.out, results);
-    console.out << fmt::format("\n{:.2f} s on this machine; results in {}\n", taken.count(), folder.name());
+  try {
+    return run(std::move(config), out, quiet, console);
+  } catch (const Stopped& stopped) {
+    StopSignal::end_by(stopped.signal);
   }
-  if (simulation.checks().ok()) return kExitOk;
-  console.err << "svasim: " << simulation.end().sentence() << "; failed checks:";
-  for (const RunCheck& check : simulation.checks().all()) {
-    if (!check.ok) console.err << " " << check.name;
-  }
-  console.err << "\n";
-  for (const std::string& line : simulation.end().in_flight) console.err << "in flight: " << line << "\n";
-  return kExitFailed;
 }
 
 }  // namespace svasim

@@ -33,6 +33,27 @@ struct AddressRange {
   std::uint64_t size = 0;
 };
 
+// Memory a component takes for granted, and its parameter that says how much of it.
+struct MemoryNeed {
+  AddressRange range;
+  std::string param;  // empty: there is none, the memory has to be larger
+};
+
+// A parameter of a component: "walker0" and "bus", "host0" and "dsa.wq_size".
+struct ParamPlace {
+  std::string component;
+  std::string param;
+};
+
+// Takes contradictions between components.
+class Contradictions {
+ public:
+  virtual ~Contradictions() = default;
+  // `places` are the parameters that contradict each other. The message stands at the one the user
+  // gave last: on the command line, else the first one that is written anywhere.
+  virtual void add(const std::vector<ParamPlace>& places, const std::string& message) = 0;
+};
+
 // A numbered socket of another component that is used by one of this component's sockets.
 struct Claim {
   std::string target;
@@ -70,11 +91,14 @@ class Component {
  public:
   virtual ~Component() = default;
 
+  // All parameters, as results record them: nothing that depends on where the files are.
   virtual const nlohmann::json& resolved() const = 0;
+  // The same so that it can be run from anywhere on this machine.
+  virtual nlohmann::json runnable() const { return resolved(); }
   virtual const std::vector<RefUse>& refs() const = 0;
   virtual std::vector<AddressRange> ranges() const { return {}; }
-  // Memory that has to be behind a bus for it.
-  virtual std::vector<AddressRange> memory_used() const { return {}; }
+  // Memory that has to be behind a bus for it; of what it reads, only after read_inputs().
+  virtual std::vector<MemoryNeed> memory_used() const { return {}; }
   virtual std::optional<RequesterId> requester() const { return std::nullopt; }
   // Files the run depends on, besides the configuration.
   virtual std::vector<std::string> input_files() const { return {}; }
@@ -82,16 +106,17 @@ class Component {
   virtual void read_inputs() {}
 
   // Contradictions with the components it names, before anything is constructed: of the binder's
-  // ports only what comes from parameters may be used.
-  virtual void check_together(Binder& /*binder*/, const Complain& /*bad*/) const {}
+  // ports only what comes from parameters may be used. `name` is its own.
+  virtual void check_together(const std::string& /*name*/, Binder& /*binder*/,
+                              Contradictions& /*bad*/) const {}
 
   // The numbered sockets it will use.
   virtual std::vector<Claim> claims() const { return {}; }
 
   virtual void construct(const std::string& name, SimContext& context, const SocketPlan& plan) = 0;
   // Registers the statistics such a component has, to list them; it is not used further.
-  virtual void list_statistics(const std::string& name, SimContext& context) {
-    construct(name, context, SocketPlan());
+  virtual void list_statistics(const std::string& name, SimContext& context, const SocketPlan& plan) {
+    construct(name, context, plan);
   }
   // Binds what this component's parameters name. Called in the order of names.
   virtual void bind(Binder& binder) = 0;
@@ -150,6 +175,7 @@ class ConfiguredComponent : public Component {
 
  protected:
   const Params& params() const { return params_; }
+  void record(const std::string& param, const std::string& value) { resolved_[param] = value; }
 
  private:
   Params params_;

@@ -3,11 +3,14 @@
 
 #include <filesystem>
 
+#include "base/utf8.h"
 #include "models/dsa/dsa.h"
 #include "models/host/host.h"
 #include "models/traffic/linux_replay.h"
 #include "models/traffic/traffic.h"
 #include "sim/fabric_components.h"
+#include "sim/host_needs.h"
+#include "sim/paths.h"
 #include "sim/replay_checks.h"
 
 namespace svasim {
@@ -36,7 +39,7 @@ class TrafficComponent : public ModelComponent<TrafficParams, traffic_params, Tr
   }
   void bind(Binder& binder) override {
     auto& port = binder.port<DevicePort>(params().link);
-    port.attach(binder, name(), model().req(), model().msg());
+    port.attach(binder, name(), model().req(), model().msg(), {});
     port.add_requester(binder, params().bdf);
     bind_no_registers(binder, name(), port);
   }
@@ -83,7 +86,7 @@ class DsaComponent : public ModelComponent<DsaWiring, dsa_wiring, Dsa>, public D
   }
   void bind(Binder& binder) override {
     auto& port = binder.port<DevicePort>(params().port);
-    port.attach(binder, name(), model().up_out(), model().down_in());
+    port.attach(binder, name(), model().up_out(), model().down_in(), {});
     port.add_requester(binder, params().model.bdf);
     connect_from_bus(binder, name(), port.mmio(binder), register_claim(), ranges());
   }
@@ -95,6 +98,8 @@ class DsaComponent : public ModelComponent<DsaWiring, dsa_wiring, Dsa>, public D
     return {name(), params().model.bdf, params().model.bar0, params().model.bar2,
             static_cast<unsigned>(place - iommus.begin())};
   }
+  const std::string& bus() const override { return params().bus; }
+  const DsaParams& capabilities() const override { return params().model; }
   void add_checks(const std::string& name, RunChecks& checks) const override {
     const DsaStats& stats = model().stats();
     std::uint64_t parts = 0;
@@ -134,17 +139,11 @@ class HostComponent : public ModelComponent<HostParams, host_params, Host> {
   std::vector<AddressRange> ranges() const override {
     return {{params().bus, kInterruptBase, kInterruptSize}};
   }
-  std::vector<AddressRange> memory_used() const override {
-    return {{params().bus, params().memory_base, params().memory_size}};
+  std::vector<MemoryNeed> memory_used() const override {
+    return {{{params().bus, params().memory_base, params().memory_size}, "memory_size"}};
   }
-  void check_together(Binder& binder, const Complain& bad) const override {
-    const std::vector<std::string>& iommus = params().iommus;
-    for (const std::string& device : params().devices) {
-      const std::string iommu = binder.port<DsaPort>(device).iommu(binder);
-      if (std::find(iommus.begin(), iommus.end(), iommu) == iommus.end()) {
-        bad("devices", "'" + device + "' is behind '" + iommu + "', which is not among the iommus");
-      }
-    }
+  void check_together(const std::string& name, Binder& binder, Contradictions& bad) const override {
+    check_host(name, params(), binder, bad);
   }
   std::vector<Claim> claims() const override { return {memory_claim(), interrupt_claim()}; }
   void construct(const std::string& name, SimContext& context, const SocketPlan&) override {
@@ -173,6 +172,7 @@ class HostComponent : public ModelComponent<HostParams, host_params, Host> {
   Ps finished_at() const override { return watch_->time(); }
   std::vector<std::string> notes() const override {
     std::vector<std::string> lines;
+    if (params().processes.empty()) lines.emplace_back("there are no processes, so nothing uses the devices");
     for (const std::string& line : model().log()) lines.push_back(line);
     return lines;
   }
@@ -209,13 +209,39 @@ inline const ParamTable<ReplayWiring>& replay_wiring() {
 class ReplayComponent : public ModelComponent<ReplayWiring, replay_wiring, LinuxReplay> {
  public:
   ReplayComponent(const ConfigNode& node, Problems& problems)
-      : ModelComponent(node, problems), path_(path_of(node)) {}
+      : ModelComponent(node, problems), path_(path_of(node)) {
+    if (!is_utf8(path_)) {
+      const ConfigNode* given = node.find("dataset");
+      problems.add(given != nullptr ? *given : node, "the name '" + printable_utf8(path_) + "' is not UTF-8");
+    }
+    record("dataset", file_name_of(path_));
+  }
 
   std::vector<std::string> input_files() const override { return {path_}; }
-  void check_together(Binder& binder, const Complain& bad) const override {
+  // Holes below are the capture's own business.
+  std::vector<MemoryNeed> memory_used() const override {
+    if (input_ == nullptr) return {};
+    const ReplaySession::MemoryUse use = input_->session.memory_use();
+    std::vector<MemoryNeed> needs = {{{params().bus, use.tables, use.end - use.tables}, ""}};
+    if (use.touched != 0) needs.push_back({{params().bus, use.touched - 1, 1}, ""});
+    return needs;
+  }
+  nlohmann::json runnable() const override {
+    nlohmann::json json = resolved();
+    if (!path_.empty()) json["dataset"] = absolute_path(path_);
+    return json;
+  }
+  void check_together(const std::string& name, Binder& binder, Contradictions& bad) const override {
     const std::string iommu = binder.port<DevicePort>(params().model.link).iommu(binder);
-    if (binder.port<RootPort>(iommu).registers() != params().model.registers) {
-      bad("registers", "is not the register_base of '" + iommu + "', at which the link ends");
+    const RootPort& root = binder.port<RootPort>(iommu);
+    if (root.registers() != params().model.registers) {
+      bad.add({{name, "registers"}, {iommu, "register_base"}},
+              "is not the register_base of '" + iommu + "', at which the link ends");
+    }
+    if (root.bus() != params().bus) {
+      bad.add({{name, "bus"}, {iommu, "bus"}}, "'" + name + "' is on '" + params().bus + "', but '" + iommu +
+                                                   "' is on '" + root.bus() +
+                                                   "': it reaches neither its registers nor its tables");
     }
   }
   std::vector<Claim> claims() const override { return {memory_claim()}; }
@@ -228,13 +254,13 @@ class ReplayComponent : public ModelComponent<ReplayWiring, replay_wiring, Linux
     make(name, params().model, *input_, context);
   }
   // There is no model without a capture.
-  void list_statistics(const std::string& name, SimContext& context) override {
+  void list_statistics(const std::string& name, SimContext& context, const SocketPlan&) override {
     listed_.describe(context.stats, name);
     listed_report_.describe(context.stats, name + ".capture");
   }
   void bind(Binder& binder) override {
     auto& port = binder.port<DevicePort>(params().model.link);
-    port.attach(binder, name(), model().req(), model().msg());
+    port.attach(binder, name(), model().req(), model().msg(), {});
     for (const RequesterId requester : input_->session.requesters()) port.add_requester(binder, requester);
     bind_no_registers(binder, name(), port);
     connect_to_bus(binder, name(), model().memory(), memory_claim());

@@ -126,7 +126,14 @@ class WalkerComponent : public ConfiguredComponent<WalkerWiring, walker_wiring>,
   void bind(Binder& binder) override {
     connect_to_bus(binder, walker_->name(), walker_->memory_socket(), bus_claim());
   }
+  // Waves would be a file nobody wants.
+  void list_statistics(const std::string& name, SimContext& context, const SocketPlan& plan) override {
+    WalkerParams quiet = params().model;
+    quiet.waves = false;
+    walker_ = make_walker(name, quiet, context, plan.count(name, "requester"));
+  }
   TargetSocket<WalkProtocol>& requester(unsigned number) override { return walker_->requester(number); }
+  const std::string& bus() const override { return params().bus; }
   const Inspectable* inspectable() const override { return walker_.get(); }
   void add_checks(const std::string& name, RunChecks& checks) const override {
     for (const auto& [figure, value] : walker_->must_be_zero()) checks.none(name + "." + figure, value);
@@ -162,6 +169,7 @@ class PrqComponent : public ModelComponent<PrqWiring, prq_wiring, PageRequestQue
   }
   void bind(Binder& binder) override { connect_to_bus(binder, name(), model().memory(), bus_claim()); }
   PageRequestQueue& queue() override { return model(); }
+  const std::string& bus() const override { return params().bus; }
 
  private:
   Claim bus_claim() const { return {params().bus, "initiator", "memory"}; }
@@ -200,7 +208,18 @@ class IommuComponent : public ModelComponent<IommuWiring, iommu_wiring, Iommu>, 
  public:
   using ModelComponent::ModelComponent;
   std::vector<AddressRange> ranges() const override {
-    return {{params().bus, params().model.register_base, kPageSize}};
+    return {{params().bus, params().model.register_base, IommuParams::kRegisterBytes}};
+  }
+  void check_together(const std::string& name, Binder& binder, Contradictions& bad) const override {
+    const auto same_bus = [&](const std::string& helper, const std::string& bus, const char* what) {
+      if (bus == params().bus) return;
+      bad.add({{helper, "bus"}, {name, "bus"}}, "'" + name + "' is on '" + params().bus + "', but " + what +
+                                                    " '" + helper + "' is on '" + bus +
+                                                    "': both have to reach the same memory");
+    };
+    same_bus(params().walker, binder.port<WalkerPort>(params().walker).bus(), "its walker");
+    const std::string& queue = params().page_request_queue;
+    if (!queue.empty()) same_bus(queue, binder.port<PageRequestPort>(queue).bus(), "its page request queue");
   }
   std::vector<Claim> claims() const override {
     return {data_claim(), structure_claim(), register_claim(), walk_claim()};
@@ -222,6 +241,8 @@ class IommuComponent : public ModelComponent<IommuWiring, iommu_wiring, Iommu>, 
   }
   Iommu& iommu() override { return model(); }
   Addr registers() const override { return params().model.register_base; }
+  const std::string& bus() const override { return params().bus; }
+  const IommuCapabilityParams& capabilities() const override { return params().model.capabilities; }
 
  private:
   Claim data_claim() const { return {params().bus, "initiator", "data"}; }
@@ -259,8 +280,8 @@ class LinkComponent : public ModelComponent<LinkWiring, link_wiring, PcieLink>, 
     binder.connect<PcieProtocol>(name() + ".down", iommu.messages(number), model().down_in());
   }
   void attach(Binder& binder, const std::string& device, InitiatorSocket<PcieProtocol>& requests,
-              TargetSocket<PcieProtocol>& messages) override {
-    binder.connect_ats(device, requests, model().up_in(), model().down_out(), messages);
+              TargetSocket<PcieProtocol>& messages, const AtsRuleOptions& rules) override {
+    binder.connect_ats(device, requests, model().up_in(), model().down_out(), messages, rules);
   }
   void add_requester(Binder& binder, RequesterId requester) override {
     binder.port<RootPort>(params().iommu).iommu().add_device(binder.number(name(), root_claim()), requester);
@@ -294,10 +315,12 @@ class AtcComponent : public ModelComponent<AtcWiring, atc_wiring, Atc>, public D
     make(name, params().model, context);
   }
   void bind(Binder& binder) override {
-    link(binder).attach(binder, name(), model().up_out(), model().down_in());
+    AtsRuleOptions rules;
+    rules.page_request_credits = params().model.page_requests.allocation;
+    link(binder).attach(binder, name(), model().up_out(), model().down_in(), rules);
   }
   void attach(Binder& binder, const std::string& device, InitiatorSocket<PcieProtocol>& requests,
-              TargetSocket<PcieProtocol>& messages) override {
+              TargetSocket<PcieProtocol>& messages, const AtsRuleOptions& /*rules*/) override {
     binder.connect<PcieProtocol>(device, requests, model().up_in());
     binder.connect<PcieProtocol>(name() + ".device", model().down_out(), messages);
   }

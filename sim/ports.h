@@ -1,11 +1,13 @@
 // The ports components offer each other, one class per kind of reference.
 #pragma once
 
+#include "models/dsa/dsa_params.h"
 #include "models/host/host.h"
 #include "models/iommu/iommu.h"
 #include "models/memory/memory_bus.h"
 #include "models/prq/prq.h"
 #include "models/walker/walker_if.h"
+#include "tlm/ats_rules.h"
 #include "tlm/pcie_protocol.h"
 #include "tlm/sockets.h"
 
@@ -25,8 +27,9 @@ class BusPort {
 class DevicePort {
  public:
   virtual ~DevicePort() = default;
+  // rules: what a protocol checker may expect of this device.
   virtual void attach(Binder& binder, const std::string& device, InitiatorSocket<PcieProtocol>& requests,
-                      TargetSocket<PcieProtocol>& messages) = 0;
+                      TargetSocket<PcieProtocol>& messages, const AtsRuleOptions& rules) = 0;
   // Messages to this requester come this way.
   virtual void add_requester(Binder& binder, RequesterId requester) = 0;
   // Where the bus delivers accesses to the device's registers.
@@ -41,6 +44,8 @@ class RootPort {
   virtual ~RootPort() = default;
   virtual Iommu& iommu() = 0;
   virtual Addr registers() const = 0;
+  virtual const std::string& bus() const = 0;
+  virtual const IommuCapabilityParams& capabilities() const = 0;
 };
 
 // Kind "walker". Numbered sockets "requester".
@@ -48,6 +53,7 @@ class WalkerPort {
  public:
   virtual ~WalkerPort() = default;
   virtual TargetSocket<WalkProtocol>& requester(unsigned number) = 0;
+  virtual const std::string& bus() const = 0;
 };
 
 // Kind "dsa": for its driver.
@@ -58,6 +64,8 @@ class DsaPort {
   virtual std::string iommu(Binder& binder) const = 0;
   // iommus: those the driver runs, in its order.
   virtual Platform::Dsa describe(Binder& binder, const std::vector<std::string>& iommus) const = 0;
+  virtual const std::string& bus() const = 0;
+  virtual const DsaParams& capabilities() const = 0;
 };
 
 // Kind "page_request_queue".
@@ -65,6 +73,7 @@ class PageRequestPort {
  public:
   virtual ~PageRequestPort() = default;
   virtual PageRequestQueue& queue() = 0;
+  virtual const std::string& bus() const = 0;
 };
 
 }  // namespace svasim

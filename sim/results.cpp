@@ -1,14 +1,14 @@
 #include "sim/results.h"
 
-#include <unistd.h>
-
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <exception>
 #include <filesystem>
-#include <fstream>
+#include <tuple>
 
 #include "base/input_error.h"
+#include "sim/paths.h"
 #include "sim/sha256.h"
 #include "sim/version.h"
 
@@ -17,12 +17,21 @@ namespace svasim {
 std::vector<InputHash> hash_inputs(const SystemConfig& config) {
   std::vector<InputHash> inputs;
   for (const std::string& file : config.input_files()) {
+    if (!std::filesystem::exists(file)) throw InputError(file, 0, "no such file or folder");
+    errno = 0;
     try {
-      inputs.push_back({file, sha256_of_path(file)});
+      inputs.push_back({file_name_of(file), sha256_of_path(file)});
+    } catch (const std::filesystem::filesystem_error& error) {
+      throw InputError(file, 0, "cannot be read: " + error.code().message());
     } catch (const std::exception&) {
-      throw InputError(file, 0, "cannot be read");
+      throw InputError(
+          file, 0, errno != 0 ? std::string("cannot be read: ") + std::strerror(errno) : "cannot be read");
     }
   }
+  const auto key = [](const InputHash& input) { return std::tie(input.file, input.sha256); };
+  std::sort(inputs.begin(), inputs.end(), [&](const auto& a, const auto& b) { return key(a) < key(b); });
+  const auto same = [&](const auto& a, const auto& b) { return key(a) == key(b); };
+  inputs.erase(std::unique(inputs.begin(), inputs.end(), same), inputs.end());
   return inputs;
 }
 
@@ -50,19 +59,8 @@ nlohmann::json make_results(const Simulation& simulation, const std::vector<Inpu
   return results;
 }
 
-void write_file(const std::string& path, const std::string& text) {
-  const std::string temporary = path + ".tmp" + std::to_string(getpid());
-  {
-    std::ofstream stream(temporary, std::ios::binary | std::ios::trunc);
-    stream << text;
-    stream.close();
-    if (!stream) {
-      const std::string why = std::strerror(errno);
-      std::filesystem::remove(temporary);
-      throw InputError(path, 0, "cannot be written: " + why);
-    }
-  }
-  std::filesystem::rename(temporary, path);
+std::string results_text(const nlohmann::json& results) {
+  return results.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace svasim

@@ -10,19 +10,20 @@
 namespace svasim {
 
 inline constexpr int kResultsVersion = 1;
+inline constexpr const char* kResultsFile = "results.json";
 
 struct InputHash {
-  std::string file;
+  std::string file;  // its name without folders: results are the same wherever the files are
   std::string sha256;
 };
 
-// Hashes of everything the run reads, sorted by name. Throws InputError.
+// Hashes of everything the run reads, sorted by name, none twice. Throws InputError.
 std::vector<InputHash> hash_inputs(const SystemConfig& config);
 
 // The contents of results.json: the same bytes for the same configuration and seed.
 nlohmann::json make_results(const Simulation& simulation, const std::vector<InputHash>& inputs);
 
-// Puts a file in place whole or not at all. Throws InputError.
-void write_file(const std::string& path, const std::string& text);
+// Their text. Bytes that are not UTF-8, which only a capture can contain, become U+FFFD.
+std::string results_text(const nlohmann::json& results);
 
 }  // namespace svasim

@@ -7,6 +7,7 @@
 #include <systemc>
 
 #include "base/units.h"
+#include "sim/stat_checks.h"
 #include "tlm/time.h"
 
 namespace svasim {
@@ -149,17 +150,17 @@ void Simulation::start_kernel(Ps duration) {
 
 // Whatever decides about the end is looked at only when nothing can happen any more or at multiples
 // of the watchdog period, so the end does not depend on how the host slices the run.
-RunEnd::Reason Simulation::run_to_end(ProgressBar* bar) {
+RunEnd::Reason Simulation::run_to_end(ProgressBar* bar, const std::function<void()>& look_up) {
   const SimParams& sim = config_.sim;
   Slicer slicer;
   std::uint64_t watched_progress = 0;
   bool draining = false;
-  bool warm = sim.warmup == 0;
+  warm_ = sim.warmup == 0;
   Ps next_watch = sim.watchdog;
   bool elaborated = false;
   for (;;) {
     const Ps now = now_ps();
-    const Ps stop = std::min({sim.max_time, next_watch, warm ? kNever : sim.warmup});
+    const Ps stop = std::min({sim.max_time, next_watch, warm_ ? kNever : sim.warmup});
     // WHY: the kernel warns of a call in which nothing happens, so a slice reaches the next event.
     const Ps next = elaborated ? now + sc_core::sc_time_to_pending_activity().value() : now;
     Ps slice_end = stop;
@@ -168,15 +169,16 @@ RunEnd::Reason Simulation::run_to_end(ProgressBar* bar) {
       slicer.run([&] { start_kernel(slice_end - now); });
       elaborated = true;
       if (bar != nullptr) bar->update(now_ps(), progress());
+      if (look_up) look_up();
       if (!sc_core::sc_pending_activity()) {
         if (!finished()) return RunEnd::Reason::kStarved;
         return quiet() ? RunEnd::Reason::kComplete : RunEnd::Reason::kNotDrained;
       }
     }
     if (slice_end < stop) continue;
-    if (stop == sim.warmup && !warm) {
+    if (stop == sim.warmup && !warm_) {
       stats_.snapshot(stop);
-      warm = true;
+      warm_ = true;
     }
     if (stop == sim.max_time) return RunEnd::Reason::kMaxTime;
     if (stop == next_watch) {
@@ -194,8 +196,8 @@ RunEnd::Reason Simulation::run_to_end(ProgressBar* bar) {
   }
 }
 
-void Simulation::run(ProgressBar* bar) {
-  end_.reason = run_to_end(bar);
+void Simulation::run(ProgressBar* bar, const std::function<void()>& look_up) {
+  end_.reason = run_to_end(bar, look_up);
   if (bar != nullptr) bar->finish();
   // The kernel stands at its last event.
   end_.time = end_.reason == RunEnd::Reason::kMaxTime ? config_.sim.max_time : now_ps();
@@ -223,20 +225,11 @@ void Simulation::judge() {
     component->add_checks(name, checks_);
     for (const std::string& note : component->notes()) notes_.push_back(name + ": " + note);
   }
-
-  const nlohmann::json statistics = stats_.to_json(end_.time);
-  for (const StatCheckParams& wanted : config_.checks) {
-    const auto found = statistics.find(wanted.statistic);
-    const std::string name = "configured." + wanted.statistic + "." + wanted.field;
-    const std::string expected = fmt::format("{} to {}", wanted.at_least, wanted.at_most);
-    if (found == statistics.end() || !found->contains(wanted.field) || !(*found)[wanted.field].is_number()) {
-      checks_.add(name, false, nullptr, expected + ", but there is no such number");
-      continue;
-    }
-    const auto figure = (*found)[wanted.field].get<double>();
-    checks_.add(name, figure >= wanted.at_least && figure <= wanted.at_most, (*found)[wanted.field],
-                expected);
+  if (!warm_) {
+    notes_.push_back("the run ended within sim.warmup, " + format_time(config_.sim.warmup) +
+                     ": the statistics are those of all of it");
   }
+  add_stat_checks(config_, stats_.to_json(end_.time), checks_);
 }
 
 }  // namespace svasim

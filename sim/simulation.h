@@ -1,6 +1,7 @@
 // One simulation: a checked configuration constructed, run and judged.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -36,8 +37,9 @@ class Simulation {
   Simulation(const Simulation&) = delete;
   Simulation& operator=(const Simulation&) = delete;
 
-  // Runs to the end; `bar` may be null. What a model threw comes out as it was thrown.
-  void run(ProgressBar* bar);
+  // Runs to the end; `bar` may be null. `look_up` is called now and then and may throw to stop the run.
+  // What a model threw comes out as it was thrown.
+  void run(ProgressBar* bar, const std::function<void()>& look_up = nullptr);
 
   const SystemConfig& config() const { return config_; }
   const StatRegistry& stats() const { return stats_; }
@@ -55,7 +57,7 @@ class Simulation {
   std::uint64_t in_flight() const;
   std::vector<std::string> describe_in_flight() const;
   void start_kernel(Ps duration);
-  RunEnd::Reason run_to_end(ProgressBar* bar);
+  RunEnd::Reason run_to_end(ProgressBar* bar, const std::function<void()>& look_up);
   void judge();
 
   SystemConfig config_;
@@ -70,6 +72,7 @@ class Simulation {
   std::vector<std::string> warnings_;
   std::vector<std::string> notes_;
   std::exception_ptr thrown_;
+  bool warm_ = false;  // the warm-up is over
 };
 
 }  // namespace svasim

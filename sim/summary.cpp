@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ostream.h>
 
+#include <algorithm>
 #include <functional>
 #include <string>
 #include <vector>
@@ -17,6 +18,11 @@ using Json = nlohmann::json;
 
 bool ends_with(const std::string& text, const std::string& end) {
   return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
+}
+
+std::string words(std::string name) {
+  std::replace(name.begin(), name.end(), '_', ' ');
+  return name;
 }
 
 std::vector<std::pair<std::string, const Json*>> select(
@@ -95,6 +101,37 @@ void print_attribution(std::ostream& out, const Json& statistics) {
   }
 }
 
+// A replay: what was compared, and the differences that have an explanation, each under its name.
+void print_replay(std::ostream& out, const Json& checks) {
+  const std::string compared = ".compared";
+  const auto line = [&](const std::string& what, const Json& check) {
+    const Json& figure = check["figure"];
+    fmt::print(out, "  {:<52} {:>12}{}\n", what,
+               figure.is_number_unsigned() ? show_count(figure.get<std::uint64_t>()) : figure.dump(),
+               check["ok"].get<bool>() ? "" : "  FAILED");
+  };
+  for (const Json& replay : checks) {
+    const std::string replay_name = replay["name"];
+    if (!ends_with(replay_name, compared)) continue;
+    const std::string prefix = replay_name.substr(0, replay_name.size() - compared.size() + 1);
+    fmt::print(out, "\ncompared with the capture: {}\n", prefix.substr(0, prefix.size() - 1));
+    line("accesses and faults", replay);
+    for (const bool explained : {false, true}) {
+      if (explained) fmt::print(out, "differences with an explanation\n");
+      for (const Json& check : checks) {
+        const std::string name = check["name"];
+        if (name.rfind(prefix, 0) != 0) continue;
+        const std::string what = name.substr(prefix.size());
+        const std::string group = "explained.";
+        if (explained && what.rfind(group, 0) == 0) line(words(what.substr(group.size())), check);
+        if (!explained && (ends_with(what, "_mismatches") || ends_with(what, "_resolved"))) {
+          line(words(what), check);
+        }
+      }
+    }
+  }
+}
+
 void print_checks(std::ostream& out, const Json& results) {
   std::size_t failed = 0;
   for (const Json& check : results["checks"]) failed += !check["ok"].get<bool>();
@@ -126,6 +163,7 @@ void print_summary(std::ostream& out, const Json& results) {
   print_latencies(out, statistics);
   print_ratios(out, statistics);
   print_attribution(out, statistics);
+  print_replay(out, results["checks"]);
   if (!results["notes"].empty()) fmt::print(out, "\n");
   for (const Json& note : results["notes"]) fmt::print(out, "{}\n", note.get<std::string>());
   for (const Json& warning : results["warnings"])

@@ -4,8 +4,8 @@
 #include <set>
 
 #include "base/suggest.h"
-#include "sim/binder.h"
 #include "sim/component_table.h"
+#include "sim/system_checks.h"
 
 namespace svasim {
 namespace {
@@ -31,7 +31,8 @@ std::vector<std::string> type_names() {
 
 class Checker {
  public:
-  Checker(const Config& config, Problems& problems) : root_(config.root), problems_(problems) {
+  Checker(const Config& config, Problems& problems)
+      : root_(config.root), problems_(problems), incomplete_(!problems.empty()) {
     system_.files = config.files;
   }
 
@@ -50,12 +51,10 @@ class Checker {
     load_components();
     check_top_level_taken();
     check_references();
-    check_ranges();
-    check_requesters();
-    check_memory();
+    check_alone(system_.parts, problems_);
     // What follows goes along references, so they have to be right.
     problems_.throw_if_any();
-    check_together();
+    check_together(system_.parts, problems_);
     problems_.throw_if_any();
     resolve();
     return std::move(system_);
@@ -69,12 +68,16 @@ class Checker {
       problems_.add(*checks, std::string("expected a list, found ") + checks->kind_name());
       return;
     }
-    for (const ConfigNode& node : checks->items())
+    for (const ConfigNode& node : checks->items()) {
       system_.checks.push_back(stat_check_params().load(node, problems_));
+      system_.check_nodes.push_back(node);
+    }
   }
 
   void load_components() {
     const ConfigNode* components = root_.find("components");
+    // They may stand in what could not be read.
+    if (components == nullptr && incomplete_) return;
     if (components == nullptr || !components->is_map() || components->members().empty()) {
       problems_.add(components != nullptr ? components->where() : root_.where(), "components",
                     "a system needs components: a map of names to 'type' and parameters");
@@ -107,7 +110,10 @@ class Checker {
     }
     ConfigNode whole = node;
     for (const TopLevelPart& part : type->top_level) take_top_level(part, member.key, whole);
-    system_.parts.push_back({member.key, type, member.where, type->load(whole, problems_)});
+    const std::size_t problems_before = problems_.size();
+    std::unique_ptr<Component> loaded = type->load(whole, problems_);
+    const bool sound = problems_.size() == problems_before;
+    system_.parts.push_back({member.key, type, member.where, std::move(whole), sound, std::move(loaded)});
   }
 
   // Gives a component the parts of the top level that are its own.
@@ -238,93 +244,6 @@ class Checker {
                   "there is no component '" + ref.target + "'" + suggestion(ref.target, fitting));
   }
 
-  void check_ranges() {
-    struct Claim {
-      AddressRange range;
-      const ConfiguredPart* part;
-    };
-    std::vector<Claim> claims;
-    for (const ConfiguredPart& part : system_.parts) {
-      for (const AddressRange& range : part.component->ranges()) {
-        for (const Claim& other : claims) {
-          if (other.range.bus != range.bus || range.base > other.range.base + (other.range.size - 1) ||
-              other.range.base > range.base + (range.size - 1)) {
-            continue;
-          }
-          problems_.add(part.where, "components." + part.name,
-                        "its physical addresses from " + hex(range.base) + " overlap those of '" +
-                            other.part->name + "' from " + hex(other.range.base) + " (" +
-                            to_string(other.part->where) + ")");
-        }
-        claims.push_back({range, &part});
-      }
-    }
-  }
-
-  void check_requesters() {
-    std::map<std::uint16_t, const ConfiguredPart*> seen;
-    for (const ConfiguredPart& part : system_.parts) {
-      const auto id = part.component->requester();
-      if (!id) continue;
-      const auto [place, fresh] = seen.try_emplace(id->value(), &part);
-      if (!fresh) {
-        problems_.add(part.where, "components." + part.name,
-                      "requester ID " + to_string(*id) + " belongs to '" + place->second->name +
-                          "' already (" + to_string(place->second->where) + ")");
-      }
-    }
-  }
-
-  // Memory that software takes for granted is there.
-  void check_memory() {
-    for (const ConfiguredPart& part : system_.parts) {
-      for (const AddressRange& need : part.component->memory_used()) {
-        Addr at = need.base;
-        const Addr last = need.base + (need.size - 1);
-        bool covered = false;
-        for (bool found = true; found && !covered;) {
-          found = false;
-          for (const ConfiguredPart& memory : system_.parts) {
-            if (std::string(memory.type->name) != "memory") continue;
-            for (const AddressRange& range : memory.component->ranges()) {
-              if (range.bus != need.bus || at < range.base || at - range.base >= range.size) continue;
-              const Addr end = range.base + (range.size - 1);
-              found = true;
-              covered = end >= last;
-              at = end + 1;
-            }
-          }
-        }
-        if (!covered) {
-          problems_.add(part.where, "components." + part.name,
-                        "it uses memory from " + hex(need.base) + " to " + hex(last) +
-                            ", but there is none at " + hex(at) + " on '" + need.bus + "'");
-        }
-      }
-    }
-  }
-
-  void check_together() {
-    std::map<std::string, Component*> components;
-    for (const ConfiguredPart& part : system_.parts) components[part.name] = part.component.get();
-    const SocketPlan no_sockets;
-    Binder binder(components, no_sockets, false);
-    for (const ConfiguredPart& part : system_.parts) {
-      part.component->check_together(binder, [&](const std::string& param, const std::string& message) {
-        problems_.add(part.where, "components." + part.name + "." + param, message);
-      });
-    }
-  }
-
-  static std::string hex(std::uint64_t value) {
-    std::string digits;
-    do {
-      digits.insert(digits.begin(), "0123456789abcdef"[value & 15U]);
-      value >>= 4U;
-    } while (value != 0);
-    return "0x" + digits;
-  }
-
   void resolve() {
     nlohmann::json& resolved = system_.resolved;
     resolved["description"] = system_.description;
@@ -335,15 +254,20 @@ class Checker {
     for (const StatCheckParams& check : system_.checks) {
       resolved["checks"].push_back(stat_check_params().to_json(check));
     }
+    system_.runnable = resolved;
     for (const ConfiguredPart& part : system_.parts) {
-      nlohmann::json component = part.component->resolved();
-      component["type"] = part.type->name;
-      resolved["components"][part.name] = std::move(component);
+      const auto with_type = [&](nlohmann::json component) {
+        component["type"] = part.type->name;
+        return component;
+      };
+      resolved["components"][part.name] = with_type(part.component->resolved());
+      system_.runnable["components"][part.name] = with_type(part.component->runnable());
     }
   }
 
   const ConfigNode& root_;
   Problems& problems_;
+  bool incomplete_;  // something could not be read
   SystemConfig system_;
   std::vector<std::string> broken_;            // components of unknown type
   std::map<std::string, std::string> takers_;  // of parts of the top level: key and component

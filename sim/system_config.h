@@ -17,6 +17,8 @@ struct ConfiguredPart {
   std::string name;
   const ComponentType* type = nullptr;
   Where where;
+  ConfigNode node;    // what it was made from
+  bool sound = true;  // nothing was wrong with that alone
   std::unique_ptr<Component> component;
 };
 
@@ -24,9 +26,11 @@ struct SystemConfig {
   std::string description;
   SimParams sim;
   std::vector<StatCheckParams> checks;
-  std::vector<ConfiguredPart> parts;  // in the order of the file
-  std::vector<std::string> files;     // all files of the configuration
-  nlohmann::json resolved;            // everything with all defaults; what results record
+  std::vector<ConfigNode> check_nodes;  // what they were made from
+  std::vector<ConfiguredPart> parts;    // in the order of the file
+  std::vector<std::string> files;       // all files of the configuration
+  nlohmann::json resolved;              // everything with all defaults; what results record
+  nlohmann::json runnable;              // the same with paths that hold anywhere on this machine
 
   std::vector<std::string> input_files() const;
 };

@@ -28,6 +28,11 @@ ReplaySession::ReplaySession(const TraceDataset& dataset)
       reader_(dataset.trace()),
       tables_(table_base(plan_.physical_end())) {}
 
+ReplaySession::MemoryUse ReplaySession::memory_use() const {
+  const Addr tables = table_base(plan_.physical_end());
+  return {plan_.physical_end(), tables, tables + kTableAlignment};
+}
+
 bool ReplaySession::read() {
   have_record_ = reader_.next(record_);
   if (have_record_ && !pending_.empty()) expire_pending(record_.time_us);

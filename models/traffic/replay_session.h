@@ -103,6 +103,14 @@ class ReplaySession {
 
   const ReplayReport& report() const { return report_; }
   const HostTables& tables() const { return tables_; }
+  // Physical memory it uses: what the capture touches lies below `touched`, its tables from `tables`
+  // to `end`, which is far more than they take.
+  struct MemoryUse {
+    Addr touched = 0;
+    Addr tables = 0;
+    Addr end = 0;
+  };
+  MemoryUse memory_use() const;
   std::uint64_t line() const { return reader_.line(); }
   // Records of the whole capture.
   std::uint64_t records() const { return plan_.records(); }

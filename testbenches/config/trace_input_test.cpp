@@ -122,7 +122,7 @@ TEST_F(BadCapture, DamagedArchive) {
 }
 
 TEST_F(BadCapture, NoCapture) {
-  EXPECT_EQ(message("no/such/capture"), "no/such/capture: cannot be read");
+  EXPECT_EQ(message("no/such/capture"), "no/such/capture: no such file or folder");
   EXPECT_EQ(message("traces/FORMAT.md"),
             "traces/FORMAT.md: not a readable tar archive: Unrecognized archive format");
 }

@@ -6,6 +6,8 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "base/utf8.h"
+
 namespace svasim {
 namespace {
 
@@ -181,8 +183,9 @@ TEST_F(ConfigFiles, UnreadableFiles) {
   load_config("a.yaml", {}, problems);
   load_config("gone.yaml", {}, problems);
   EXPECT_THAT(problems.lines(),
-              ElementsAre("cannot read 'gone.yaml'", "a.yaml:1:11: extends[0]: cannot read 'missing.yaml'",
-                          "a.yaml:1:25: extends[1]: cannot read 'parts'"));
+              ElementsAre("cannot read 'gone.yaml': there is no such file",
+                          "a.yaml:1:11: extends[0]: cannot read 'missing.yaml': there is no such file",
+                          "a.yaml:1:25: extends[1]: cannot read 'parts': it is a folder"));
 }
 
 TEST(Problems, SortedByPlaceWithoutRepetition) {
@@ -193,6 +196,21 @@ TEST(Problems, SortedByPlaceWithoutRepetition) {
   problems.add({"a.yaml", 50, 1}, "p", "first");
   EXPECT_EQ(problems.to_string(), "a.yaml:50:1: p: first\nb.yaml:2:1: p: second\nb.yaml:10:1: p: third");
   EXPECT_THROW(problems.throw_if_any(), ConfigError);
+}
+
+// Unicode standard, Table 3-7: the first and last character of each row, and what lies just outside.
+TEST(Utf8, TakesWellFormedTextOnly) {
+  for (const char* good :
+       {"", "a", "\x7f", "\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80", "\xec\xbf\xbf", "\xed\x9f\xbf",
+        "\xee\x80\x80", "\xef\xbf\xbf", "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf"}) {
+    EXPECT_TRUE(is_utf8(good)) << printable_utf8(good);
+  }
+  for (const char* bad : {"\x80", "\xbf", "\xc0\x80", "\xc1\xbf", "\xc2", "\xc2\x7f", "\xc2\xc0",
+                          "\xe0\x9f\xbf", "\xe1\x80", "\xe1\x80\x7f", "\xed\xa0\x80", "\xf0\x8f\xbf\xbf",
+                          "\xf1\x80\x80", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff"}) {
+    EXPECT_EQ(first_not_utf8(std::string("xy") + bad), 2U) << printable_utf8(bad);
+  }
+  EXPECT_EQ(printable_utf8("caf\xe9 \xc3\xa9"), "caf\\xe9 \xc3\xa9");
 }
 
 }  // namespace

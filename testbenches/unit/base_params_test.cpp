@@ -166,14 +166,14 @@ TEST(Params, WrongNumbersAndChoices) {
   EXPECT_THAT(problems_of(tlb_params(), "entries: many\nlatency: 2 s\npolicy: lfu\n"),
               ElementsAre("x.yaml:1:10: entries: 'many' is not a whole number (1 to 1048576)",
                           "x.yaml:2:10: latency: 2 s is out of range (1 ps to 1 ms)",
-                          "x.yaml:3:9: policy: 'lfu' is not one of lru, plru, random"));
+                          "x.yaml:3:9: policy: 'lfu' is not one of lru, plru, random (did you mean 'lru'?)"));
   EXPECT_THAT(problems_of(tlb_params(), "entries: -1\n"),
               ElementsAre("x.yaml:1:10: entries: '-1' is not a whole number (1 to 1048576)"));
   EXPECT_THAT(problems_of(tlb_params(), "entries:\n"),
               ElementsAre("x.yaml:1:1: entries: expected a value, found nothing"));
   EXPECT_THAT(
       problems_of(tlb_params(), "entries: 18446744073709551616\n"),
-      ElementsAre("x.yaml:1:10: entries: '18446744073709551616' is not a whole number (1 to 1048576)"));
+      ElementsAre("x.yaml:1:10: entries: 18446744073709551616 is too large (1 to 1048576)"));
 }
 
 TEST(Params, AContradictionIsOnlyReportedAmongValidValues) {

@@ -1,0 +1,134 @@
+#include "sim/host_needs.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/units.h"
+#include "sim/ports.h"
+
+namespace svasim {
+namespace {
+
+class HostNeeds {
+ public:
+  HostNeeds(const std::string& name, const HostParams& host, Binder& binder, Contradictions& bad)
+      : name_(name), host_(host), binder_(binder), bad_(bad) {}
+
+  void check() {
+    for (const std::string& iommu : host_.iommus) check_iommu(iommu);
+    for (const std::string& device : host_.devices) check_device(device);
+    check_pasids();
+  }
+
+ private:
+  // SPEC: [LINUX drivers/iommu/intel]: shared virtual addressing is used with all of these or not at all.
+  void check_iommu(const std::string& iommu) {
+    const RootPort& port = binder_.port<RootPort>(iommu);
+    if (port.bus() != host_.bus) {
+      bad_.add({{iommu, "bus"}, {name_, "bus"}},
+               fmt::format("'{}' is on '{}', but '{}' is on '{}': it reaches neither its registers nor its "
+                           "tables",
+                           name_, host_.bus, iommu, port.bus()));
+    }
+    const IommuCapabilityParams& offered = port.capabilities();
+    for (const auto& [there, what] :
+         {std::pair{offered.scalable_mode, "scalable_mode"}, std::pair{offered.first_stage, "first_stage"},
+          std::pair{offered.device_tlb, "device_tlb"}, std::pair{offered.page_requests, "page_requests"}}) {
+      if (!there) {
+        bad_.add({{iommu, std::string("capabilities.") + what}},
+                 fmt::format("the driver of '{}' needs it", name_));
+      }
+    }
+    const unsigned width = offered.host_address_width;
+    if (((host_.memory_base + (host_.memory_size - 1)) >> width) != 0) {
+      bad_.add({{name_, "memory_size"}, {name_, "memory_base"}, {iommu, "capabilities.host_address_width"}},
+               fmt::format("the memory of '{}' ends above the {} bits of '{}'", name_, width, iommu));
+    }
+  }
+
+  void check_device(const std::string& device) {
+    const DsaPort& port = binder_.port<DsaPort>(device);
+    const std::string iommu = port.iommu(binder_);
+    if (std::find(host_.iommus.begin(), host_.iommus.end(), iommu) == host_.iommus.end()) {
+      bad_.add({{name_, "devices"}},
+               fmt::format("'{}' is behind '{}', which is not among the iommus", device, iommu));
+    }
+    if (port.bus() != host_.bus) {
+      bad_.add({{device, "bus"}, {name_, "bus"}},
+               fmt::format("'{}' is on '{}', but '{}' is on '{}': it does not reach its registers", name_,
+                           host_.bus, device, port.bus()));
+    }
+    // Each process has a work queue of its own.
+    const auto users = static_cast<std::uint64_t>(
+        std::count_if(host_.processes.begin(), host_.processes.end(),
+                      [&](const ProcessParams& process) { return process.device == device; }));
+    if (users != 0) check_used_device(device, port.capabilities(), users);
+  }
+
+  void check_used_device(const std::string& device, const DsaParams& dsa, std::uint64_t users) {
+    if (users > dsa.queues) {
+      bad_.add({{device, "queues"}, {name_, "processes"}},
+               fmt::format("{} processes use '{}', each with a work queue of its own, but it has {}", users,
+                           device, dsa.queues));
+    } else if (users * host_.dsa.wq_size > dsa.queue_entries) {
+      bad_.add({{device, "queue_entries"}, {name_, "dsa.wq_size"}},
+               fmt::format("{} work queues of {} entries are needed of '{}', but it has {} entries in all",
+                           users, host_.dsa.wq_size, device, dsa.queue_entries));
+    }
+    // SPEC: [DSA 9.2]: at least four read buffers per engine; the driver puts all engines into one group.
+    if (dsa.read_buffers < 4 * dsa.engines) {
+      bad_.add({{device, "read_buffers"}, {device, "engines"}},
+               fmt::format("{} engines need at least {} read buffers, there are {}", dsa.engines,
+                           4 * dsa.engines, dsa.read_buffers));
+    }
+    if (host_.dsa.block_on_fault && !dsa.page_requests) {
+      bad_.add({{device, "page_requests"}, {name_, "dsa.block_on_fault"}},
+               fmt::format("'{}' makes work queues with dsa.block_on_fault, which '{}' refuses without page "
+                           "requests",
+                           name_, device));
+    }
+    std::uint64_t largest = 0;
+    for (const ProcessParams& process : host_.processes) {
+      if (process.device != device) continue;
+      for (const StepParams& step : process.steps) {
+        const bool transfers = step.action == "memmove" || step.action == "fill";
+        if (transfers) largest = std::max(largest, step.size);
+      }
+    }
+    if (largest > dsa.max_transfer) {
+      bad_.add({{device, "max_transfer"}, {name_, "processes"}},
+               fmt::format("a process moves {} at once, but '{}' moves {} at most", format_bytes(largest),
+                           device, format_bytes(dsa.max_transfer)));
+    }
+  }
+
+  // All processes are there at once, with PASIDs from 1 in their order.
+  void check_pasids() {
+    std::vector<std::string> told;
+    for (std::size_t i = 0; i < host_.processes.size(); ++i) {
+      const ProcessParams& process = host_.processes[i];
+      const std::string iommu = binder_.port<DsaPort>(process.device).iommu(binder_);
+      const unsigned bits = binder_.port<RootPort>(iommu).capabilities().pasid_bits;
+      if (((i + 1) >> bits) == 0 || std::find(told.begin(), told.end(), iommu) != told.end()) continue;
+      told.push_back(iommu);
+      bad_.add({{iommu, "capabilities.pasid_bits"}, {name_, "processes"}},
+               fmt::format("process {} gets PASID {}, but those of '{}' end at {}", process.name, i + 1,
+                           iommu, (std::uint64_t{1} << bits) - 1));
+    }
+  }
+
+  const std::string& name_;
+  const HostParams& host_;
+  Binder& binder_;
+  Contradictions& bad_;
+};
+
+}  // namespace
+
+void check_host(const std::string& name, const HostParams& host, Binder& binder, Contradictions& bad) {
+  HostNeeds(name, host, binder, bad).check();
+}
+
+}  // namespace svasim

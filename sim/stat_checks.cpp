@@ -1,0 +1,99 @@
+#include "sim/stat_checks.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <systemc>
+
+#include "base/suggest.h"
+#include "tlm/context.h"
+#include "tlm/transaction.h"
+
+namespace svasim {
+namespace {
+
+// Of the hundreds of paths there are, only the nearest one helps.
+std::string nearest_path(const std::string& wrong, const std::vector<std::string>& paths) {
+  const std::string words = suggestion(wrong, paths);
+  return words.rfind(" (did you mean", 0) == 0 ? words : " (svasim list statistics says what there is)";
+}
+
+void add(const ConfigNode& check, const char* param, const std::string& message, Problems& problems) {
+  const ConfigNode* given = check.find(param);
+  problems.add(given != nullptr ? given->where() : check.where(), check.path_of(param), message);
+}
+
+// WHY: processes of modules that are gone keep their names, so a second check in one program renames its
+// own and the kernel warns of it; nothing runs here, so that matters to nobody.
+class QuietNames {
+ public:
+  QuietNames() : before_(sc_core::sc_report_handler::set_handler(throw_errors)) {}
+  ~QuietNames() { sc_core::sc_report_handler::set_handler(before_); }
+  QuietNames(const QuietNames&) = delete;
+  QuietNames& operator=(const QuietNames&) = delete;
+
+ private:
+  static void throw_errors(const sc_core::sc_report& report, const sc_core::sc_actions& /*actions*/) {
+    if (report.get_severity() >= sc_core::SC_ERROR) throw sc_core::sc_report(report);
+  }
+  sc_core::sc_report_handler_proc before_;
+};
+
+}  // namespace
+
+void check_stat_names(const SystemConfig& config, const StatRegistry& stats) {
+  const std::vector<std::string> paths = stats.paths();
+  Problems problems;
+  for (std::size_t i = 0; i < config.checks.size(); ++i) {
+    const StatCheckParams& check = config.checks[i];
+    const ConfigNode& node = config.check_nodes[i];
+    if (std::find(paths.begin(), paths.end(), check.statistic) == paths.end()) {
+      add(node, "statistic",
+          "there is no statistic '" + check.statistic + "'" + nearest_path(check.statistic, paths), problems);
+      continue;
+    }
+    const bool histogram = stats.histogram_value(check.statistic).has_value();
+    if (histogram && check.field == "value") {
+      add(node, "field",
+          "'" + check.statistic + "' is a histogram: count, sum, min, max, mean, p50, p95 or p99", problems);
+    } else if (!histogram && check.field != "value") {
+      add(node, "field", "'" + check.statistic + "' is one number and has no " + check.field, problems);
+    }
+  }
+  problems.throw_if_any();
+}
+
+void check_stat_names(SystemConfig&& given) {
+  if (given.checks.empty()) return;
+  TransactionPool pool;
+  StatRegistry stats;
+  SimContext context{1, Timing::kApproximate, pool, stats};
+  const SystemConfig config = std::move(given);  // ends before what its components use
+  SocketPlan plan;
+  std::map<std::string, Component*> components;
+  for (const ConfiguredPart& part : config.parts) components[part.name] = part.component.get();
+  for (const auto& [name, component] : components) {
+    for (const Claim& claim : component->claims()) plan.add(name, claim);
+  }
+  {
+    const QuietNames quiet;
+    for (const auto& [name, component] : components) component->list_statistics(name, context, plan);
+  }
+  check_stat_names(config, stats);
+}
+
+void add_stat_checks(const SystemConfig& config, const nlohmann::json& statistics, RunChecks& checks) {
+  for (const StatCheckParams& wanted : config.checks) {
+    const nlohmann::json& found = statistics.at(wanted.statistic).at(wanted.field);
+    const std::string name = "configured." + wanted.statistic + "." + wanted.field;
+    const std::string expected = fmt::format("{} to {}", wanted.at_least, wanted.at_most);
+    if (!found.is_number()) {
+      checks.add(name, false, nullptr, expected + ", but nothing happened that it could be computed from");
+      continue;
+    }
+    const auto figure = found.get<double>();
+    checks.add(name, figure >= wanted.at_least && figure <= wanted.at_most, found, expected);
+  }
+}
+
+}  // namespace svasim
