@@ -234,8 +234,14 @@ class Loader {
       return empty();
     }
     std::error_code ignored;
+    // A device may have no end, and a pipe is empty when its hash is made.
+    const bool other = fs::exists(file, ignored) && !fs::is_regular_file(file, ignored);
+    if (other && !fs::is_directory(file, ignored)) {
+      problems_.add(mentioned, mentioned_path, "'" + file + "' is not a file");
+      return empty();
+    }
     std::ifstream stream(file, std::ios::binary);
-    if (!stream || fs::is_directory(file, ignored)) {
+    if (!stream || other) {
       problems_.add(mentioned, mentioned_path, "cannot read '" + file + "'");
       return empty();
     }

@@ -244,7 +244,12 @@ class ReplayComponent : public ModelComponent<ReplayWiring, replay_wiring, Linux
     return Progress{model().records() + (model().done() ? 1 : 0), input_->session.records() + 1};
   }
   Ps finished_at() const override { return model().finished_at(); }
-  std::vector<std::string> notes() const override { return model().report().texts; }
+  std::vector<std::string> notes() const override {
+    const ReplayReport& report = model().report();
+    std::vector<std::string> lines = report.notes;
+    lines.insert(lines.end(), report.texts.begin(), report.texts.end());
+    return lines;
+  }
   void add_checks(const std::string& name, RunChecks& checks) const override {
     const ReplayReport& report = model().report();
     add_access_checks(name, model().stats(), checks);

@@ -106,8 +106,8 @@ void LinuxReplay::advance() {
         compare_snapshot();
         break;
       case ReplayStep::kEnd:
-        done_ = true;
-        finished_at_ = now_ps();
+        ending_ = true;
+        since_wait_ == 0 ? end_replay() : drain_ring();
         break;
     }
   }
