@@ -96,6 +96,9 @@ void parse_fault(FieldScanner& fields, TraceRecord& r) {
   take_requester(fields, r);
   take_range(fields, r, "len");
   if (r.length == 0) fields.bad("len", "0", "is not a length");
+  // As one that was translated would have to.
+  constexpr std::uint64_t kLargestPage = std::uint64_t{1} << 30U;
+  if (r.length > kLargestPage) fields.bad("len", std::to_string(r.length), "is more than the largest page");
   r.direction = take_direction(fields);
   r.reason = static_cast<std::uint8_t>(fields.take_number("reason", 0xFF));
   if (r.reason == 0) fields.bad("reason", "0", "is no fault");

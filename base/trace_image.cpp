@@ -82,6 +82,9 @@ void read_page_header(Input& input, ImagePage& page, std::size_t index, Addr& pr
   char kind[9] = {};
   input.bytes(kind, 8, what);
   const std::string_view word(kind);
+  // Zeros fill the rest.
+  if (std::any_of(kind + word.size(), std::end(kind), [](char c) { return c != 0; }))
+    input.fail("corrupted: page " + std::to_string(index) + " has no known kind");
   const auto* const found =
       std::find_if(std::begin(kKinds), std::end(kKinds), [&](const KindName& k) { return k.name == word; });
   if (found == std::end(kKinds))

@@ -83,6 +83,7 @@ class DsaComponent : public ModelComponent<DsaWiring, dsa_wiring, Dsa>, public D
   }
   void bind(Binder& binder) override {
     auto& port = binder.port<DevicePort>(params().port);
+    if (!port.has_atc()) model().disable_ats();
     port.attach(binder, name(), model().up_out(), model().down_in());
     port.add_requester(binder, params().model.bdf);
     connect_from_bus(binder, name(), port.mmio(binder), register_claim(), ranges());
@@ -92,9 +93,15 @@ class DsaComponent : public ModelComponent<DsaWiring, dsa_wiring, Dsa>, public D
   }
   Platform::Dsa describe(Binder& binder, const std::vector<std::string>& iommus) const override {
     const auto place = std::find(iommus.begin(), iommus.end(), iommu(binder));
-    return {name(), params().model.bdf, params().model.bar0, params().model.bar2,
-            static_cast<unsigned>(place - iommus.begin())};
+    return {name(),
+            params().model.bdf,
+            params().model.bar0,
+            params().model.bar2,
+            static_cast<unsigned>(place - iommus.begin()),
+            ats(binder),
+            page_requests(binder)};
   }
+  bool page_requests(Binder& binder) const override { return ats(binder) && params().model.page_requests; }
   void add_checks(const std::string& name, RunChecks& checks) const override {
     const DsaStats& stats = model().stats();
     std::uint64_t parts = 0;
@@ -104,6 +111,9 @@ class DsaComponent : public ModelComponent<DsaWiring, dsa_wiring, Dsa>, public D
   }
 
  private:
+  bool ats(Binder& binder) const {
+    return params().model.ats && binder.port<DevicePort>(params().port).has_atc();
+  }
   // SPEC: [DSA 9.1.1]
   static constexpr std::uint64_t kBar0Size = 0x10000;
   static constexpr std::uint64_t kPortalsPerQueue = 0x4000;
@@ -143,6 +153,10 @@ class HostComponent : public ModelComponent<HostParams, host_params, Host> {
       const std::string iommu = binder.port<DsaPort>(device).iommu(binder);
       if (std::find(iommus.begin(), iommus.end(), iommu) == iommus.end()) {
         bad("devices", "'" + device + "' is behind '" + iommu + "', which is not among the iommus");
+      }
+      if (params().dsa.block_on_fault == "true" && !binder.port<DsaPort>(device).page_requests(binder)) {
+        bad("dsa",
+            "block_on_fault: '" + device + "' has no page requests: it needs an ATC, ats and page_requests");
       }
     }
   }

@@ -13,7 +13,7 @@ namespace svasim {
 namespace {
 
 // Looks at a wait descriptor's status before the driver looks whether the queue has stopped.
-constexpr std::uint64_t kPollsBeforeStatus = 10000;
+constexpr std::uint64_t kPollsBeforeStatus = 500;
 
 // A driver that has waited long looks less often: it finds out at most 0.1 % too late.
 constexpr Ps kPatience = 1024;

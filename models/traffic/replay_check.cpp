@@ -98,8 +98,8 @@ class Checker {
     const ImagePage* const page = image_.find(address);
     if (page == nullptr) fail(at, fmt::format("points to {:#x}, which is not in the image", address));
     if (page->kind != kind || page->level != level) {
-      fail(at, fmt::format("points to the {} at {:#x} as to a {}", kind_name(page->kind, page->level), address,
-                           kind_name(kind, level)));
+      fail(at, fmt::format("points to the {} at {:#x} as to a {}", kind_name(page->kind, page->level),
+                           address, kind_name(kind, level)));
     }
     return *page;
   }
@@ -127,8 +127,7 @@ class Checker {
     if (width < kLeastWidth || width > kMostWidth) {
       fail(fmt::format("CAP {:#x} says that addresses have {} bits", image_.cap, width));
     }
-    constexpr std::uint64_t kWidths =
-        VtdCap::kSagaw3Level | VtdCap::kSagaw4Level | VtdCap::kSagaw5Level;
+    constexpr std::uint64_t kWidths = VtdCap::kSagaw3Level | VtdCap::kSagaw4Level | VtdCap::kSagaw5Level;
     if ((VtdCap::SAGAW::get(image_.cap) & ~kWidths) != 0)
       fail(fmt::format("CAP {:#x} has reserved bits of SAGAW set", image_.cap));
     constexpr std::uint64_t kIqa = VtdIqa::IQA::kMask | VtdIqa::DW::kMask | VtdIqa::QS::kMask;

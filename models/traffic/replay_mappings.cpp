@@ -59,13 +59,14 @@ class Comparison {
     }
     if (lines_ == 0) return 0;
     for (auto& [key, space] : spaces_) {
-      const std::string who =
-          to_string(RequesterId(key.first)) + (space.binding.scalable ? fmt::format(" PASID {}", key.second) : "");
+      const std::string who = to_string(RequesterId(key.first)) +
+                              (space.binding.scalable ? fmt::format(" PASID {}", key.second) : "");
       if (!space.listed) throw InputError(mappings_.name(), 0, "does not list the entry of " + who);
       const std::size_t leaves = leaves_of(space).size();
       if (space.leaves_listed != leaves) {
-        throw InputError(mappings_.name(), 0,
-                         fmt::format("lists {} leaves of {}, the image has {}", space.leaves_listed, who, leaves));
+        throw InputError(
+            mappings_.name(), 0,
+            fmt::format("lists {} leaves of {}, the image has {}", space.leaves_listed, who, leaves));
       }
     }
     return lines_;
@@ -103,8 +104,7 @@ class Comparison {
       std::uint64_t word = 0;
       if (!image_.read(entry + i * 8, word)) mappings_.fail("the image has no such entry");
       if (word != m.words[i]) {
-        mappings_.fail(
-            fmt::format("word {} of the entry is {:#x}, in the image {:#x}", i, m.words[i], word));
+        mappings_.fail(fmt::format("word {} of the entry is {:#x}, in the image {:#x}", i, m.words[i], word));
       }
     }
   }
@@ -146,8 +146,8 @@ class Comparison {
                                      [](const TableLeaf& l, Addr iova) { return l.iova < iova; });
     if (at == leaves.end() || at->iova != m.iova) mappings_.fail("the image has no such leaf");
     if (at->page_shift != m.page_shift || at->address != m.address) {
-      mappings_.fail(fmt::format("in the image this is {:#x} with a page of 2^{} bytes", at->address,
-                                 at->page_shift));
+      mappings_.fail(
+          fmt::format("in the image this is {:#x} with a page of 2^{} bytes", at->address, at->page_shift));
     }
     if (at->entry != m.entry) mappings_.fail(fmt::format("in the image the entry is {:#x}", at->entry));
     const std::string flags = flags_of(space.binding.tables.stage, at->entry);
@@ -160,7 +160,7 @@ class Comparison {
   const TableImage& image_;
   MappingReader& mappings_;
   ImageSource source_;
-  std::map<std::pair<std::uint16_t, std::uint32_t>, Space> spaces_;  // by requester and PASID
+  std::map<std::pair<std::uint16_t, std::uint32_t>, Space> spaces_;     // by requester and PASID
   std::map<std::pair<Addr, unsigned>, std::vector<TableLeaf>> leaves_;  // by root and levels
   std::uint64_t lines_ = 0;
 };
