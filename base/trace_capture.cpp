@@ -127,7 +127,6 @@ void TraceReader::check_time(std::uint64_t time) {
 bool TraceReader::next(TraceRecord& record) {
   std::string_view line;
   if (!lines_.next(line)) return false;
-  if (!line.empty() && line.back() == ' ') lines_.fail("the line ends with a space");
   FieldScanner fields(line, lines_);
   record = TraceRecord{};
   record.time_us = fields.take_number("time");
