@@ -123,6 +123,8 @@ class Checker {
         VtdRtaddr::RTA::kMask | VtdRtaddr::TTM::kMask | VtdRtaddr::SSIRWE::kMask;
     if ((image_.rtaddr & ~kRtaddr) != 0)
       fail(fmt::format("RTADDR {:#x} has reserved bits set", image_.rtaddr));
+    if (VtdGsts::TES::get(image_.gsts) == 0 || image_.gsts >> 32U != 0)
+      fail(fmt::format("GSTS {:#x} does not say that translation is on", image_.gsts));
     const auto width = static_cast<unsigned>(VtdCap::MGAW::get(image_.cap)) + 1;
     if (width < kLeastWidth || width > kMostWidth) {
       fail(fmt::format("CAP {:#x} says that addresses have {} bits", image_.cap, width));

@@ -267,7 +267,15 @@ TEST_F(BadImage, ReservedModesAndBits) {
               set_register(3, image_.iqa | 0x400);
             }),
             "IQA " + hex(image_.iqa | 0x400) + " has reserved bits set");
-  EXPECT_EQ(after([&] { set_register(3, image_.iqa + 0x100000); }),
+  EXPECT_EQ(after([&] {
+              set_register(3, image_.iqa);
+              set_register(5, 0x47000000);
+            }),
+            "GSTS 0x47000000 does not say that translation is on");
+  EXPECT_EQ(after([&] {
+              set_register(5, image_.gsts);
+              set_register(3, image_.iqa + 0x100000);
+            }),
             "IQA " + hex(image_.iqa + 0x100000) + " does not point to the invalidation queue");
 }
 
