@@ -132,6 +132,9 @@ ArchiveSource::ArchiveSource(const std::string& path) : path_(path) {
   const fs::file_status status = fs::status(path_, error);
   if (!fs::exists(status)) throw InputError(path_, 0, "no such file or folder");
   is_folder_ = fs::is_directory(status);
+  if (!is_folder_ && !fs::is_regular_file(status)) {
+    throw InputError(path_, 0, "is neither a file nor a folder");
+  }
   is_folder_ ? index_folder() : index_archive();
 }
 

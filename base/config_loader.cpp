@@ -212,6 +212,8 @@ std::string why_unreadable(const std::string& file) {
     return error && error != std::errc::no_such_file_or_directory ? error.message() : "there is no such file";
   }
   if (fs::is_directory(status)) return "it is a folder";
+  // A device may have no end, and a pipe is empty when its hash is made.
+  if (!fs::is_regular_file(status)) return "it is no file";
   errno = 0;
   if (std::ifstream stream(file, std::ios::binary); stream) return "";
   return std::strerror(errno);

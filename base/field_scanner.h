@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "base/line_reader.h"
+#include "base/printable.h"
 #include "base/types.h"
 
 namespace svasim {
@@ -20,7 +21,7 @@ class FieldScanner {
   bool at_end() const { return rest_.empty(); }
   std::string_view rest() const { return rest_; }
   void end() const {
-    if (!rest_.empty()) reader_.fail("unexpected text after the last field: '" + std::string(rest_) + "'");
+    if (!rest_.empty()) reader_.fail("unexpected text after the last field: '" + printable(rest_) + "'");
   }
 
   std::string_view take(const char* name) {
@@ -29,6 +30,7 @@ class FieldScanner {
     const std::string_view field = rest_.substr(0, space);
     rest_ = space == std::string_view::npos ? std::string_view() : rest_.substr(space + 1);
     if (field.empty()) bad(name, field, "is empty");
+    if (space != std::string_view::npos && rest_.empty()) reader_.fail("the line ends with a space");
     return field;
   }
 
@@ -38,6 +40,7 @@ class FieldScanner {
     const std::size_t space = rest_.rfind(' ');
     const std::string_view field = space == std::string_view::npos ? rest_ : rest_.substr(space + 1);
     rest_ = space == std::string_view::npos ? std::string_view() : rest_.substr(0, space);
+    if (field.empty()) reader_.fail("the line ends with a space");
     return field;
   }
 
@@ -86,7 +89,7 @@ class FieldScanner {
   }
 
   [[noreturn]] void bad(const char* name, std::string_view field, const char* what) const {
-    reader_.fail(std::string("field '") + name + "': '" + std::string(field) + "' " + what);
+    reader_.fail(std::string("field '") + name + "': '" + printable(field) + "' " + what);
   }
 
  private:

@@ -39,6 +39,7 @@ bool LineReader::next(std::string_view& line) {
       line = std::string_view(buffer_.data() + begin_, stop - begin_);
       begin_ = stop + 1;
       ++line_;
+      if (!line.empty() && line.back() == '\r') fail("the line ends with CR LF; lines end with LF alone");
       return true;
     }
     const std::size_t pending = end_ - begin_;

@@ -17,7 +17,7 @@ class LineReader {
   LineReader(std::unique_ptr<ByteStream> stream, std::string name);
 
   // The next line without its end, valid until the next call; false at the end. Throws InputError
-  // when the text ends within a line, or a line is longer than 64 KiB.
+  // when the text ends within a line, a line ends with CR LF, or is longer than 64 KiB.
   bool next(std::string_view& line);
 
   // Of the line returned last, from 1.

@@ -1,5 +1,7 @@
 #include "base/trace_capture.h"
 
+#include <fmt/format.h>
+
 #include <array>
 #include <cstddef>
 
@@ -33,6 +35,18 @@ DmaDirection take_direction(FieldScanner& fields) {
   return DmaDirection::kUnknown;
 }
 
+// SPEC: [VTD 9] Addresses in entries have at most 52 bits.
+constexpr unsigned kPhysicalBits = 52;
+
+Addr take_physical(FieldScanner& fields, std::uint64_t length) {
+  const Addr address = fields.take_number("pa");
+  constexpr Addr kEnd = Addr{1} << kPhysicalBits;
+  if (address >= kEnd || length > kEnd - address) {
+    fields.bad("pa", fmt::format("{:#x}", address), "goes beyond 52 bits");
+  }
+  return address;
+}
+
 void take_requester(FieldScanner& fields, TraceRecord& r) {
   r.requester = fields.take_bdf("sid");
   r.has_pasid = fields.take_pasid("pasid", r.pasid);
@@ -57,7 +71,7 @@ void parse_access(FieldScanner& fields, TraceRecord& r) {
   take_requester(fields, r);
   take_range(fields, r, "len");
   r.direction = take_direction(fields);
-  r.address = fields.take_number("pa");
+  r.address = take_physical(fields, r.length);
   r.page_shift = static_cast<std::uint8_t>(fields.take_number("pgshift", 63));
   if (r.page_shift != 12 && r.page_shift != 21 && r.page_shift != 30) {
     fields.bad("pgshift", std::to_string(r.page_shift), "is not 12, 21 or 30");
@@ -82,6 +96,9 @@ void parse_fault(FieldScanner& fields, TraceRecord& r) {
   take_requester(fields, r);
   take_range(fields, r, "len");
   if (r.length == 0) fields.bad("len", "0", "is not a length");
+  // As one that was translated would have to.
+  constexpr std::uint64_t kLargestPage = std::uint64_t{1} << 30U;
+  if (r.length > kLargestPage) fields.bad("len", std::to_string(r.length), "is more than the largest page");
   r.direction = take_direction(fields);
   r.reason = static_cast<std::uint8_t>(fields.take_number("reason", 0xFF));
   if (r.reason == 0) fields.bad("reason", "0", "is no fault");
@@ -133,7 +150,7 @@ bool TraceReader::next(TraceRecord& record) {
       break;
     case RecordKind::kMap:
       take_pages(fields, record);
-      record.address = fields.take_number("pa");
+      record.address = take_physical(fields, record.length);
       if ((record.address & (kPageSize - 1)) != 0) fields.bad("pa", "address", "is not the start of a page");
       fields.end();
       break;

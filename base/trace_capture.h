@@ -89,6 +89,8 @@ class TraceReader {
 
   std::uint64_t line() const { return lines_.line(); }
   const std::string& name() const { return lines_.name(); }
+  // Throws InputError for the record read last.
+  [[noreturn]] void fail(const std::string& reason) const { lines_.fail(reason); }
 
  private:
   void check_time(std::uint64_t time);

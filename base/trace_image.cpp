@@ -11,6 +11,8 @@ namespace {
 
 constexpr std::string_view kMagic = "VTDPGIM1";
 constexpr std::uint32_t kVersion = 1;
+// SPEC: [VTD 9] Addresses in entries have at most 52 bits.
+constexpr unsigned kPhysicalBits = 52;
 // 4 GiB of tables; more is a corrupted count, and would be allocated.
 constexpr std::uint32_t kMaxPages = 1U << 20U;
 
@@ -80,6 +82,9 @@ void read_page_header(Input& input, ImagePage& page, std::size_t index, Addr& pr
   char kind[9] = {};
   input.bytes(kind, 8, what);
   const std::string_view word(kind);
+  // Zeros fill the rest.
+  if (std::any_of(kind + word.size(), std::end(kind), [](char c) { return c != 0; }))
+    input.fail("corrupted: page " + std::to_string(index) + " has no known kind");
   const auto* const found =
       std::find_if(std::begin(kKinds), std::end(kKinds), [&](const KindName& k) { return k.name == word; });
   if (found == std::end(kKinds))
@@ -88,6 +93,9 @@ void read_page_header(Input& input, ImagePage& page, std::size_t index, Addr& pr
   page.level = found->level;
   if ((page.address & (kPageSize - 1)) != 0) {
     input.fail("corrupted: the address of page " + std::to_string(index) + " is not aligned");
+  }
+  if (page.address >> kPhysicalBits != 0) {
+    input.fail("corrupted: the address of page " + std::to_string(index) + " has more than 52 bits");
   }
   if (index > 0 && page.address <= previous) {
     input.fail("corrupted: page " + std::to_string(index) + " is not above the one before it");

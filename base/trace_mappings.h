@@ -2,9 +2,11 @@
 // traces/FORMAT.md.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "base/archive_source.h"
 #include "base/line_reader.h"
@@ -14,18 +16,24 @@ namespace svasim {
 
 struct MappingRecord {
   enum class Kind : std::uint8_t {
-    kBinding,  // C or P line with a domain: a device (and PASID) and the domain it uses
-    kLeaf,     // M line
+    kContext,     // C line: the context entry of a device
+    kPasidEntry,  // P line: a PASID-table entry
+    kLeaf,        // M line
   };
   Kind kind = Kind::kLeaf;
   RequesterId requester;
   bool has_pasid = false;
   Pasid pasid;
+  bool has_domain = false;  // not a context entry of scalable mode
   DomainId domain;
+  // Entries: their words; legacy context entries have 2, scalable ones 4, PASID-table entries 8.
+  std::array<std::uint64_t, 8> words{};
+  std::size_t word_count = 0;
   // Leaf only.
   Addr iova = 0;
   Addr address = 0;
   std::uint8_t page_shift = 0;
+  std::string_view flags;  // valid until the next record is read
   std::uint64_t entry = 0;
 };
 
@@ -36,9 +44,12 @@ class MappingReader {
       : lines_(std::move(stream), std::move(name)) {}
   bool next(MappingRecord& record);
   std::uint64_t line() const { return lines_.line(); }
+  const std::string& name() const { return lines_.name(); }
+  // Throws InputError for the record returned last.
+  [[noreturn]] void fail(const std::string& reason) const { lines_.fail(reason); }
 
  private:
-  bool parse_binding(std::string_view line, MappingRecord& record);
+  void parse_entry(std::string_view line, MappingRecord& record);
   void parse_leaf(std::string_view line, MappingRecord& record);
 
   LineReader lines_;

@@ -86,6 +86,7 @@ class DsaComponent : public ModelComponent<DsaWiring, dsa_wiring, Dsa>, public D
   }
   void bind(Binder& binder) override {
     auto& port = binder.port<DevicePort>(params().port);
+    if (!port.has_atc()) model().disable_ats();
     port.attach(binder, name(), model().up_out(), model().down_in(), {});
     port.add_requester(binder, params().model.bdf);
     connect_from_bus(binder, name(), port.mmio(binder), register_claim(), ranges());
@@ -95,11 +96,20 @@ class DsaComponent : public ModelComponent<DsaWiring, dsa_wiring, Dsa>, public D
   }
   Platform::Dsa describe(Binder& binder, const std::vector<std::string>& iommus) const override {
     const auto place = std::find(iommus.begin(), iommus.end(), iommu(binder));
-    return {name(), params().model.bdf, params().model.bar0, params().model.bar2,
-            static_cast<unsigned>(place - iommus.begin())};
+    return {name(),
+            params().model.bdf,
+            params().model.bar0,
+            params().model.bar2,
+            static_cast<unsigned>(place - iommus.begin()),
+            ats(binder),
+            page_requests(binder)};
   }
   const std::string& bus() const override { return params().bus; }
   const DsaParams& capabilities() const override { return params().model; }
+  bool ats(Binder& binder) const override {
+    return params().model.ats && binder.port<DevicePort>(params().port).has_atc();
+  }
+  bool page_requests(Binder& binder) const override { return ats(binder) && params().model.page_requests; }
   void add_checks(const std::string& name, RunChecks& checks) const override {
     const DsaStats& stats = model().stats();
     std::uint64_t parts = 0;
@@ -270,7 +280,12 @@ class ReplayComponent : public ModelComponent<ReplayWiring, replay_wiring, Linux
     return Progress{model().records() + (model().done() ? 1 : 0), input_->session.records() + 1};
   }
   Ps finished_at() const override { return model().finished_at(); }
-  std::vector<std::string> notes() const override { return model().report().texts; }
+  std::vector<std::string> notes() const override {
+    const ReplayReport& report = model().report();
+    std::vector<std::string> lines = report.notes;
+    lines.insert(lines.end(), report.texts.begin(), report.texts.end());
+    return lines;
+  }
   void add_checks(const std::string& name, RunChecks& checks) const override {
     const ReplayReport& report = model().report();
     add_access_checks(name, model().stats(), checks);

@@ -288,6 +288,7 @@ class LinkComponent : public ModelComponent<LinkWiring, link_wiring, PcieLink>, 
   }
   TargetSocket<>& mmio(Binder&) override { return model().mmio_in(); }
   std::string iommu(Binder&) const override { return params().iommu; }
+  bool has_atc() const override { return false; }
 
  private:
   Claim root_claim() const { return {params().iommu, "link", "root"}; }
@@ -329,6 +330,7 @@ class AtcComponent : public ModelComponent<AtcWiring, atc_wiring, Atc>, public D
   }
   TargetSocket<>& mmio(Binder& binder) override { return link(binder).mmio(binder); }
   std::string iommu(Binder& binder) const override { return link(binder).iommu(binder); }
+  bool has_atc() const override { return true; }
 
  private:
   DevicePort& link(Binder& binder) const { return binder.port<DevicePort>(params().link); }

@@ -33,9 +33,18 @@ class HostNeeds {
                            name_, host_.bus, iommu, port.bus()));
     }
     const IommuCapabilityParams& offered = port.capabilities();
+    bool ats = false;
+    bool page_requests = false;
+    for (const std::string& device : host_.devices) {
+      const DsaPort& port = binder_.port<DsaPort>(device);
+      if (port.iommu(binder_) != iommu) continue;
+      ats = ats || port.ats(binder_);
+      page_requests = page_requests || port.page_requests(binder_);
+    }
     for (const auto& [there, what] :
          {std::pair{offered.scalable_mode, "scalable_mode"}, std::pair{offered.first_stage, "first_stage"},
-          std::pair{offered.device_tlb, "device_tlb"}, std::pair{offered.page_requests, "page_requests"}}) {
+          std::pair{offered.device_tlb || !ats, "device_tlb"},
+          std::pair{offered.page_requests || !page_requests, "page_requests"}}) {
       if (!there) {
         bad_.add({{iommu, std::string("capabilities.") + what}},
                  fmt::format("the driver of '{}' needs it", name_));
@@ -83,11 +92,9 @@ class HostNeeds {
                fmt::format("{} engines need at least {} read buffers, there are {}", dsa.engines,
                            4 * dsa.engines, dsa.read_buffers));
     }
-    if (host_.dsa.block_on_fault && !dsa.page_requests) {
-      bad_.add({{device, "page_requests"}, {name_, "dsa.block_on_fault"}},
-               fmt::format("'{}' makes work queues with dsa.block_on_fault, which '{}' refuses without page "
-                           "requests",
-                           name_, device));
+    if (host_.dsa.block_on_fault == "true" && !binder_.port<DsaPort>(device).page_requests(binder_)) {
+      bad_.add({{name_, "dsa.block_on_fault"}, {device, "page_requests"}},
+               fmt::format("'{}' has no page requests: they need an ATC, ats and page_requests", device));
     }
     std::uint64_t largest = 0;
     for (const ProcessParams& process : host_.processes) {

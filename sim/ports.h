@@ -36,6 +36,8 @@ class DevicePort {
   virtual TargetSocket<>& mmio(Binder& binder) = 0;
   // Name of the IOMMU at the other end.
   virtual std::string iommu(Binder& binder) const = 0;
+  // Whether what is attached here is translated for, by an ATC.
+  virtual bool has_atc() const = 0;
 };
 
 // Kinds "root_port", where links end (numbered sockets "link"), and "iommu", for its driver.
@@ -62,6 +64,9 @@ class DsaPort {
   virtual ~DsaPort() = default;
   // Name of the IOMMU it is behind.
   virtual std::string iommu(Binder& binder) const = 0;
+  // Whether it asks for translations, and whether faults of its descriptors can become page requests.
+  virtual bool ats(Binder& binder) const = 0;
+  virtual bool page_requests(Binder& binder) const = 0;
   // iommus: those the driver runs, in its order.
   virtual Platform::Dsa describe(Binder& binder, const std::vector<std::string>& iommus) const = 0;
   virtual const std::string& bus() const = 0;

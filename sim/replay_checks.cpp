@@ -44,6 +44,7 @@ void add_replay_checks(const std::string& name, const ReplayReport& r, const Ima
   explained("explained.snapshot_rights_not_recorded", r.rights_not_recorded);
   explained("explained.snapshot_bindings_not_recorded", r.other_bindings);
   explained("explained.accesses_outside_of_recording", r.after_end);
+  explained("explained.recordings_without_end", r.not_ended);
 }
 
 }  // namespace svasim

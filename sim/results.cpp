@@ -17,7 +17,13 @@ namespace svasim {
 std::vector<InputHash> hash_inputs(const SystemConfig& config) {
   std::vector<InputHash> inputs;
   for (const std::string& file : config.input_files()) {
-    if (!std::filesystem::exists(file)) throw InputError(file, 0, "no such file or folder");
+    std::error_code none;
+    const std::filesystem::file_status status = std::filesystem::status(file, none);
+    if (!std::filesystem::exists(status)) throw InputError(file, 0, "no such file or folder");
+    // A device or a pipe has no end, or only one.
+    if (!std::filesystem::is_regular_file(status) && !std::filesystem::is_directory(status)) {
+      throw InputError(file, 0, "is neither a file nor a folder");
+    }
     errno = 0;
     try {
       inputs.push_back({file_name_of(file), sha256_of_path(file)});

@@ -44,6 +44,11 @@ Dsa::Dsa(sc_core::sc_module_name name, const DsaParams& params, SimContext& cont
   stats_.describe(context.stats, this->name());
 }
 
+void Dsa::disable_ats() {
+  params_.ats = params_.page_requests = false;
+  commands_.disable_ats();
+}
+
 void Dsa::push(Ps due, Event kind, std::uint64_t number, std::uint32_t index) {
   const std::uint64_t key =
       (static_cast<std::uint64_t>(kind) << 60U) | (number & ~(std::uint64_t{0xF} << 60U));

@@ -39,6 +39,9 @@ class Dsa : public sc_core::sc_module,
   InitiatorSocket<PcieProtocol>& up_out() { return up_out_; }
   TargetSocket<PcieProtocol>& down_in() { return down_in_; }
 
+  // Before the first event: nobody translates for it, so ATS and page requests stay off.
+  void disable_ats();
+
   const DsaStats& stats() const { return stats_; }
   const DsaRegisters& registers() const { return registers_; }
   const Wake& wake() const { return wake_; }

@@ -29,6 +29,8 @@ class DsaCommands {
   DsaCommands(const DsaParams& params, DsaRegisters& registers, DsaCommandTarget& target)
       : params_(params), registers_(registers), target_(target) {}
 
+  void disable_ats() { params_.ats = params_.page_requests = false; }
+
   bool active() const { return active_; }
   // False when a command is active: the write is discarded, which is error 0x52.
   bool begin();

@@ -6,6 +6,10 @@
 
 namespace svasim {
 
+// SPEC: [DSA 9.1.1]
+inline constexpr std::uint64_t kDsaRegisterBytes = 0x10000;
+inline constexpr std::uint64_t kDsaPortalsPerQueue = 0x4000;
+
 struct DsaParams {
   RequesterId bdf;
   std::uint64_t bar0;
@@ -95,6 +99,12 @@ inline const ParamTable<DsaParams>& dsa_params() {
             if (p.access_size > p.read_buffers * p.buffer_size) bad("read_buffers", "do not hold one access");
             if (p.access_size > p.write_buffers * p.buffer_size)
               bad("write_buffers", "do not hold one access");
+            // SPEC: [PCIE 7.5.1.2.1] a BAR is aligned to its size, a power of two.
+            std::uint64_t portals = kDsaPortalsPerQueue;
+            while (portals < p.queues * kDsaPortalsPerQueue) portals *= 2;
+            if (p.bar0 % kDsaRegisterBytes != 0) bad("bar0", "is not a multiple of its size, 64 KiB");
+            if (p.bar2 % portals != 0)
+              bad("bar2", "is not a multiple of its size, " + std::to_string(portals / 1024) + " KiB");
             if (p.page_requests && !p.ats) bad("page_requests", "have no effect without ats");
           });
   return table;

@@ -96,7 +96,7 @@ void DsaDriver::configure(unsigned queues, Script& script) {
 
 std::uint32_t DsaDriver::mode_word(Pasid pasid) const {
   return static_cast<std::uint32_t>(DsaWqcfg::DEDICATED::make(1) |
-                                    DsaWqcfg::BLOCK_ON_FAULT::make(params_.block_on_fault) |
+                                    DsaWqcfg::BLOCK_ON_FAULT::make(faults_ == Faults::kBlock) |
                                     DsaWqcfg::PRIORITY::make(params_.priority) |
                                     DsaWqcfg::PASID::make(pasid.value()) | DsaWqcfg::PASID_ENABLE::make(1));
 }

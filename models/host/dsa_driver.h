@@ -18,15 +18,22 @@ namespace svasim {
 class DsaDriver {
  public:
   using Task = Machine::Task;
+  // What happens when a page of a descriptor is not there.
+  enum class Faults : std::uint8_t {
+    kBlock,     // the device asks for it and waits: Block on Fault
+    kReported,  // the descriptor ends before it, and its completion record says so
+    kUnseen,    // reads fail, writes are lost without notice: pages have to be there
+  };
 
   DsaDriver(std::string name, Machine& machine, Addr bar0, Addr bar2, RequesterId requester, unsigned iommu,
-            const DsaDriverParams& params, HostLog& log)
+            Faults faults, const DsaDriverParams& params, HostLog& log)
       : name_(std::move(name)),
         machine_(machine),
         bar0_(bar0),
         bar2_(bar2),
         requester_(requester),
         iommu_(iommu),
+        faults_(faults),
         params_(params),
         log_(log) {}
 
@@ -46,6 +53,7 @@ class DsaDriver {
   const std::string& name() const { return name_; }
   RequesterId requester() const { return requester_; }
   unsigned iommu() const { return iommu_; }
+  Faults faults() const { return faults_; }
 
  private:
   void configure(unsigned queues, Script& script);
@@ -65,6 +73,7 @@ class DsaDriver {
   Addr bar2_;
   RequesterId requester_;
   unsigned iommu_;
+  Faults faults_;
   DsaDriverParams params_;
   HostLog& log_;
 

@@ -206,9 +206,14 @@ void Host::start(const Platform& platform) {
                                                     place.registers, params_, stats_, log_));
   }
   for (const Platform::Dsa& place : platform_.devices) {
+    // SPEC: [DSA 9.1.3] without ATS a device does not notice that a write faults.
+    const DsaDriver::Faults faults = !place.ats                              ? DsaDriver::Faults::kUnseen
+                                     : !place.page_requests                  ? DsaDriver::Faults::kReported
+                                     : params_.dsa.block_on_fault == "false" ? DsaDriver::Faults::kReported
+                                                                             : DsaDriver::Faults::kBlock;
     devices_.push_back(std::make_unique<DsaDriver>(std::string(name()) + "." + place.name, *this, place.bar0,
-                                                   place.bar2, place.requester, place.iommu, params_.dsa,
-                                                   log_));
+                                                   place.bar2, place.requester, place.iommu, faults,
+                                                   params_.dsa, log_));
   }
   std::vector<unsigned> queues(platform_.devices.size(), 0);
   for (const ProcessParams& process : params_.processes) {
@@ -231,7 +236,14 @@ void Host::start(const Platform& platform) {
 void Host::boot() {
   Script script(*this);
   for (const auto& iommu : iommus_) {
-    script.step([this, driver = iommu.get()](const Task& next) { driver->start(*faults_, next); });
+    const auto index = static_cast<unsigned>(&iommu - iommus_.data());
+    IommuDriver::Devices devices;
+    for (const Platform::Dsa& place : platform_.devices) {
+      devices.ats = devices.ats || (place.iommu == index && place.ats);
+      devices.page_requests = devices.page_requests || (place.iommu == index && place.page_requests);
+    }
+    script.step(
+        [this, driver = iommu.get(), devices](const Task& next) { driver->start(*faults_, devices, next); });
   }
   script.run([this] {
     for (const auto& iommu : iommus_) {
@@ -254,9 +266,11 @@ void Host::start_devices(std::size_t index) {
   for (const Bond& bond : bonds_) {
     queues += bond.device == index ? 1 : 0;
   }
-  iommus_[device.iommu()]->attach(device.requester(), [this, index, &device, queues] {
+  const Platform::Dsa& place = platform_.devices[index];
+  const auto attached = [this, index, &device, queues] {
     device.start(queues, [this, index, &device] { device.usable() ? start_devices(index + 1) : finish(); });
-  });
+  };
+  iommus_[device.iommu()]->attach(device.requester(), {place.ats, place.page_requests}, attached);
 }
 
 void Host::start_processes() {

@@ -39,6 +39,8 @@ struct Platform {
     Addr bar0 = 0;
     Addr bar2 = 0;
     unsigned iommu = 0;  // index of the IOMMU it is behind
+    bool ats = true;     // it has an ATC
+    bool page_requests = true;
   };
   std::vector<Iommu> iommus;
   std::vector<Dsa> devices;

@@ -87,7 +87,7 @@ struct DsaDriverParams {
   unsigned wq_size;
   unsigned priority;
   std::uint64_t max_transfer;
-  bool block_on_fault;
+  std::string block_on_fault;
   Ps submit_interval;
   Ps poll_interval;
 };
@@ -101,9 +101,11 @@ inline const ParamTable<DsaDriverParams>& dsa_driver_params() {
           .count("priority", &P::priority, "10", 1, 15, "Priority of the work queues.", "LINUX idxd default")
           .bytes("max_transfer", &P::max_transfer, "2 MiB", "1 B", "2 GiB",
                  "Largest transfer of a descriptor; a power of two.", "LINUX idxd default")
-          .flag("block_on_fault", &P::block_on_fault, "true",
-                "Descriptors wait for the page of a fault; otherwise they end with a partial completion.",
-                "DSA 3.13.2")
+          .choice("block_on_fault", &P::block_on_fault, "auto", {"auto", "true", "false"},
+                  "Whether descriptors wait for the page of a fault; otherwise they end with a partial "
+                  "completion, and the process touches the page and submits the rest. auto: on devices with "
+                  "page requests.",
+                  "DSA 3.13.2")
           .time("submit_interval", &P::submit_interval, "107 ns", "1 ps", "1 ms",
                 "Between two descriptors a process submits.",
                 "CAL HW: MOVDIR64B of one core to one portal, 9.38 M/s")
@@ -127,6 +129,7 @@ struct HostParams {
   Ps register_interval;
   Ps munmap_time;
   Ps munmap_page_time;
+  Ps page_fault_time;
   bool teardown;
   InvalidationParams invalidation;
   FaultHandlerParams faults;
@@ -149,6 +152,10 @@ inline void check_workload(const HostParams& p, const Complain& bad) {
     for (const StepParams& step : process.steps) {
       too_many = too_many || step.outstanding > p.dsa.wq_size;
       too_large = too_large || step.size > p.dsa.max_transfer;
+    }
+    for (const ProcessParams& other : p.processes) {
+      if (&other == &process) break;
+      if (other.name == process.name) complain("there is another process of this name");
     }
     if (too_many) complain("more operations outstanding than dsa.wq_size");
     if (too_large) complain("an operation is larger than dsa.max_transfer");
@@ -182,6 +189,10 @@ inline const ParamTable<HostParams>& host_params() {
                 "MODEL")
           .time("munmap_page_time", &P::munmap_page_time, "30 ns", "0 ps", "1 s",
                 "More for each page of the area.", "MODEL")
+          .time("page_fault_time", &P::page_fault_time, "1 us", "1 ps", "1 s",
+                "From a process touching a page that is not in memory to its entry in the page table. "
+                "Processes touch what a device without page requests needs.",
+                "MODEL: a minor page fault, 0.5 to 1 us, with zeroing")
           .flag("teardown", &P::teardown, "true",
                 "At the end the processes exit: work queues are disabled, PASIDs unbound and drained, memory "
                 "freed.",

@@ -49,7 +49,8 @@ void HostStats::describe(StatRegistry& registry, const std::string& prefix) cons
 
   count("sva.binds", binds, kCount, kInvariant, "Address spaces bound to a device.");
   count("sva.unbinds", unbinds, kCount, kInvariant, "Address spaces unbound from a device.");
-  count("dma_faults", dma_faults, kCount, kInvariant, "Fault records read from IOMMUs.");
+  // Requests that fault at the same time may find no free record, and how many overlap is timing.
+  count("dma_faults", dma_faults, kCount, kTiming, "Fault records read from IOMMUs.");
   count("registers.accesses", register_accesses, kCount, kTiming, "Register reads and writes by the CPUs.");
   count("registers.errors", register_errors, kCount, kInvariant, "Register accesses answered with an error.");
 
@@ -57,6 +58,10 @@ void HostStats::describe(StatRegistry& registry, const std::string& prefix) cons
         "Device operations that completed with success.");
   count("operations.failed", operations_failed, kCount, kInvariant,
         "Device operations that ended otherwise.");
+  count("operations.resubmitted", operations_resubmitted, kCount, kTiming,
+        "Times the rest of an operation was submitted after a partial completion.");
+  count("operations.pages_touched", pages_touched, kCount, kInvariant,
+        "Pages a process brought in by touching them, for a device without page requests.");
   count("operations.bytes", bytes, kBytes, kInvariant, "Bytes moved or filled by completed operations.");
   registry.rate(prefix + ".operations.throughput", &bytes, StatUnit::kBytesPerSecond,
                 "Bytes moved or filled per second of simulated time.");

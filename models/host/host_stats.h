@@ -38,6 +38,8 @@ struct HostStats {
   // Operations.
   Counter operations;
   Counter operations_failed;
+  Counter operations_resubmitted;
+  Counter pages_touched;
   Counter bytes;
   Counter bytes_verified;
   Counter bytes_wrong;

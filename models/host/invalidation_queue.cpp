@@ -112,7 +112,8 @@ void InvalidationQueue::poll() {
   scan();
   if (!waits_.empty() && !polling_) {
     polling_ = true;
-    machine_.after(params_.poll_interval, [this] { poll(); });
+    const Ps waited = machine_.now() - waits_.front().asked;
+    machine_.after(poll_pause(params_.poll_interval, waited), [this] { poll(); });
   }
 }
 

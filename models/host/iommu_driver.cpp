@@ -55,7 +55,7 @@ void IommuDriver::program_event(Script& script, std::uint32_t control, const Int
       .write32(reg(control), 0);
 }
 
-void IommuDriver::check_capabilities() {
+void IommuDriver::check_capabilities(Devices devices) {
   const auto need = [this](bool there, const char* what) {
     if (!there) {
       log_.push_back(name_ + ": the IOMMU does not offer " + what);
@@ -67,12 +67,27 @@ void IommuDriver::check_capabilities() {
   need(VtdEcap::SMTS::get(ecap_), "scalable mode");
   need(VtdEcap::FSTS::get(ecap_), "first-stage translation");
   need(VtdEcap::PASID::get(ecap_), "PASIDs");
-  need(VtdEcap::DT::get(ecap_), "device TLBs");
-  need(VtdEcap::PRS::get(ecap_), "page requests");
+  need(VtdEcap::DT::get(ecap_) || !devices.ats, "device TLBs");
+  need(VtdEcap::PRS::get(ecap_) || !devices.page_requests, "page requests");
   pasid_bits_ = static_cast<unsigned>(VtdEcap::PSS::get(ecap_)) + 1;
 }
 
-void IommuDriver::start(PageRequestSink& sink, Task done) {
+// SPEC: [VTD 7.5]
+void IommuDriver::set_up_page_requests(const InterruptMessage& message, const Task& next) {
+  if (VtdEcap::PRS::get(ecap_) == 0) {
+    next();
+    return;
+  }
+  Script script(machine_);
+  script.write64(reg(vtd_reg::kPqh), 0)
+      .write64(reg(vtd_reg::kPqt), 0)
+      .write64(reg(vtd_reg::kPqa),
+               VtdPqa::PQA::in_place(page_requests_) | VtdPqa::PQS::make(params_.faults.queue_order));
+  program_event(script, vtd_reg::kPectl, message);
+  script.run(next);
+}
+
+void IommuDriver::start(PageRequestSink& sink, Devices devices, Task done) {
   sink_ = &sink;
   const InterruptMessage fault = machine_.add_interrupt([this] { on_fault_event(); });
   const InterruptMessage wait = machine_.add_interrupt([this] { queue_.on_event(); });
@@ -80,8 +95,8 @@ void IommuDriver::start(PageRequestSink& sink, Task done) {
   Script script(machine_);
   script.read(reg(vtd_reg::kCap), 8, [this](std::uint64_t value) { cap_ = value; })
       .read(reg(vtd_reg::kEcap), 8, [this](std::uint64_t value) { ecap_ = value; })
-      .step([this, done](const Task& next) {
-        check_capabilities();
+      .step([this, devices, done](const Task& next) {
+        check_capabilities(devices);
         usable_ ? next() : done();
       });
   program_event(script, vtd_reg::kFectl, fault);
@@ -89,12 +104,7 @@ void IommuDriver::start(PageRequestSink& sink, Task done) {
   // Invalidation queue. SPEC: [VTD 6.5.2]
   script.write64(reg(vtd_reg::kIqt), 0).write64(reg(vtd_reg::kIqa), queue_.iqa());
   command(script, static_cast<std::uint32_t>(VtdGcmd::QIE::kMask));
-  // Page request queue. SPEC: [VTD 7.5]
-  script.write64(reg(vtd_reg::kPqh), 0)
-      .write64(reg(vtd_reg::kPqt), 0)
-      .write64(reg(vtd_reg::kPqa),
-               VtdPqa::PQA::in_place(page_requests_) | VtdPqa::PQS::make(params_.faults.queue_order));
-  program_event(script, vtd_reg::kPectl, request);
+  script.step([this, request](const Task& next) { set_up_page_requests(request, next); });
   // Root table, and nothing cached from before. SPEC: [VTD 6.6, 11.4.5]
   script.write64(reg(vtd_reg::kRtaddr),
                  VtdRtaddr::RTA::in_place(root_) |
@@ -119,7 +129,7 @@ void IommuDriver::set_entry(Addr entry, const Words<8>& words) {
   }
 }
 
-void IommuDriver::attach(RequesterId id, Task done) {
+void IommuDriver::attach(RequesterId id, Devices can, Task done) {
   PhysicalMemory& memory = machine_.memory();
   using Root = ScalableRootEntry;
   const Addr root_half = Root::address(root_, id) + Root::half(id) * sizeof(std::uint64_t);
@@ -129,15 +139,16 @@ void IommuDriver::attach(RequesterId id, Task done) {
     memory.write64(root_half, contexts | Root::LP::kMask);
   }
   Device& device = devices_[id];
+  device.ats = can.ats;
   const std::uint64_t directory_bits = std::max(pasid_bits_, 13U) - 6;
   device.directory = zeroed_pages(
       ((std::uint64_t{1} << directory_bits) * PasidDirectoryEntry::kBytes + kPageSize - 1) / kPageSize);
   Words<4> context{};
   using Context = ScalableContextEntry;
   Context::P::set(context, 1);
-  Context::DTE::set(context, 1);
+  Context::DTE::set(context, can.ats);
   Context::PASIDE::set(context, 1);
-  Context::PRE::set(context, 1);
+  Context::PRE::set(context, can.page_requests);
   Context::PDTS::set(context, directory_bits - 7);
   Context::PASIDDIRPTR::set_in_place(context, device.directory);
   const Addr entry = Context::address(contexts, id);
@@ -194,19 +205,17 @@ void IommuDriver::unbind(RequesterId device, Pasid pasid, Task done) {
   PhysicalMemory& memory = machine_.memory();
   memory.write64(entry, memory.read64(entry) & ~PasidTableEntry::P::kMask);
   const AtsRange all = encode_range(0, 64);
-  const InvalidationDescriptor device_tlb =
-      make_pasid_device_tlb(device, pasid, all.address, all.size_bit, 0);
-  const InvalidationDescriptor iotlb = make_pasid_iotlb_pasid(kSharedDomain, pasid);
+  std::vector<InvalidationDescriptor> translations = {make_pasid_iotlb_pasid(kSharedDomain, pasid)};
+  // WHY: nobody would answer a device-TLB invalidation of a device without ATC.
+  if (devices_.at(device).ats)
+    translations.push_back(make_pasid_device_tlb(device, pasid, all.address, all.size_bit, 0));
+  std::vector<InvalidationDescriptor> everything = translations;
+  everything.insert(everything.begin(),
+                    make_pasid_cache(PasidCacheGranularity::kPasid, kSharedDomain, pasid));
   Script script(machine_);
-  script
-      .step([=](const Task& next) {
-        queue_.submit(
-            {make_pasid_cache(PasidCacheGranularity::kPasid, kSharedDomain, pasid), iotlb, device_tlb}, next);
-      })
+  script.step([=](const Task& next) { queue_.submit(everything, next); })
       .call([=] { set_entry(entry, Words<8>{}); })
-      .step([=](const Task& next) {
-        queue_.submit({iotlb, device_tlb}, next, true, true);
-      })
+      .step([=](const Task& next) { queue_.submit(translations, next, true, true); })
       .call([this] { stats_.unbinds.add(); });
   script.run(std::move(done));
 }
@@ -225,7 +234,8 @@ void IommuDriver::invalidate(Pasid pasid, Addr start, Addr end, const std::vecto
       make_pasid_iotlb_page(kSharedDomain, pasid, start & mask_between(63, shift), shift - kPageShift));
   const AtsRange range = encode_range(start, shift);
   for (const RequesterId device : devices) {
-    descriptors.push_back(make_pasid_device_tlb(device, pasid, range.address, range.size_bit, 0));
+    if (devices_.at(device).ats)
+      descriptors.push_back(make_pasid_device_tlb(device, pasid, range.address, range.size_bit, 0));
   }
   queue_.submit(descriptors, std::move(done));
 }

@@ -42,12 +42,17 @@ class IommuDriver {
   IommuDriver(std::string name, unsigned index, Machine& machine, PageAllocator& pages, Addr registers,
               const HostParams& params, HostStats& stats, HostLog& log);
 
+  // What its devices can do, and so the IOMMU has to.
+  struct Devices {
+    bool ats = false;
+    bool page_requests = false;
+  };
   // Enables queues, events and translation. `sink` gets the page requests.
-  void start(PageRequestSink& sink, Task done);
+  void start(PageRequestSink& sink, Devices devices, Task done);
   bool usable() const { return usable_; }
 
-  // Lets the device send translation and page requests with PASIDs.
-  void attach(RequesterId device, Task done);
+  // Lets the device send requests with PASIDs: accesses, and those of `can`.
+  void attach(RequesterId device, Devices can, Task done);
 
   // Binds an address space, `table` being its top table. Both ends with the device seeing the change.
   void bind(RequesterId device, Pasid pasid, Addr table, Task done);
@@ -69,13 +74,15 @@ class IommuDriver {
 
  private:
   struct Device {
+    bool ats = false;
     Addr directory = 0;
     std::map<std::uint32_t, Addr> tables;  // PASID tables by directory index
   };
 
   Addr reg(std::uint32_t offset) const { return registers_ + offset; }
   Addr zeroed_pages(std::uint64_t count);
-  void check_capabilities();
+  void check_capabilities(Devices devices);
+  void set_up_page_requests(const InterruptMessage& message, const Task& next);
   void program_event(Script& script, std::uint32_t control, const InterruptMessage& message);
   void command(Script& script, std::uint32_t bit);
   void set_entry(Addr entry, const Words<8>& words);

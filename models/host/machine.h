@@ -15,6 +15,13 @@ struct InterruptMessage {
   std::uint32_t data = 0;
 };
 
+// Until software looks again for something that takes `waited` already. MODEL: who has waited long looks
+// less often, and so finds out at most 0.1 % late.
+constexpr Ps poll_pause(Ps interval, Ps waited) {
+  const Ps patience = waited / 1024;
+  return interval > patience ? interval : patience;
+}
+
 // Drivers and processes know the machine by this only. Every function that takes a task returns
 // before the task runs; tasks due at one instant run in the order in which they were asked for,
 // answers of registers counting from when they were asked.

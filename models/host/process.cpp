@@ -200,6 +200,7 @@ void Process::prepare() {
   const StepParams& step = params_.steps[step_];
   next_ = Operation();
   prepared_ = true;
+  touched_ = false;
   if (step.action == "noop") {
     return;
   }
@@ -237,7 +238,7 @@ bool Process::depends_on_outstanding() const {
 void Process::pump() {
   const StepParams& step = params_.steps[step_];
   const unsigned limit = step.outstanding != 0 ? step.outstanding : params_.outstanding;
-  while (started_ < step.count && outstanding_ < limit) {
+  while (started_ < step.count && outstanding_ < limit && !touching_) {
     if (!prepared_) {
       prepare();
     }
@@ -255,12 +256,62 @@ void Process::pump() {
       }
       return;
     }
+    if (!touch_first()) {
+      return;
+    }
     std::uint32_t slot = 0;
     while (slots_[slot].active) {
       ++slot;
     }
     submit(slot);
   }
+}
+
+std::uint64_t Process::missing_pages(const Span& span) const {
+  if (span.length == 0) {
+    return 0;
+  }
+  const Addr start = buffers_[span.buffer].start + span.offset;
+  std::uint64_t missing = 0;
+  for (Addr at = start & ~(kPageSize - 1); at < start + span.length; at += kPageSize) {
+    missing += space_.is_resident(at) ? 0 : 1;
+  }
+  return missing;
+}
+
+// A load or store to each page. The first that is refused ends it.
+FaultResult Process::touch(const Span& span, bool write) {
+  if (span.length == 0) {
+    return FaultResult::kAlreadyMapped;
+  }
+  const Addr start = buffers_[span.buffer].start + span.offset;
+  for (Addr at = start & ~(kPageSize - 1); at < start + span.length; at += kPageSize) {
+    const FaultResult result = space_.fault(at, !write, write);
+    if (!is_handled(result)) {
+      return result;
+    }
+    stats_.pages_touched.add(result == FaultResult::kMapped ? 1 : 0);
+  }
+  return FaultResult::kAlreadyMapped;
+}
+
+// SPEC: [DSA 9.1.3] Without ATS the device does not notice that a write faults, and a read that does is a
+// hardware error. So a process brings in the pages of an operation before it submits it. False: not yet.
+bool Process::touch_first() {
+  if (device_->faults() != DsaDriver::Faults::kUnseen || touched_) {
+    return true;
+  }
+  touched_ = true;
+  const std::uint64_t missing = missing_pages(next_.from) + missing_pages(next_.to);
+  if (missing == 0) {
+    return true;
+  }
+  touching_ = true;
+  machine_.after(missing * host_.page_fault_time, [this] {
+    touching_ = false;
+    pump();
+  });
+  return false;
 }
 
 void Process::submit(std::uint32_t slot) {
@@ -271,8 +322,22 @@ void Process::submit(std::uint32_t slot) {
   prepared_ = false;
   ++started_;
   ++outstanding_;
-  next_submit_ = machine_.now() + host_.dsa.submit_interval;
+  last_news_ = machine_.now();
+  if (!polling_) {
+    polling_ = true;
+    machine_.after(host_.dsa.poll_interval, [this] { poll(); });
+  }
+  if (device_->faults() == DsaDriver::Faults::kUnseen &&
+      (!is_handled(touch(operation.from, false)) || !is_handled(touch(operation.to, true)))) {
+    fail(slot, "a page may not be touched, or there is no memory for it");
+    return;
+  }
+  send(slot);
+}
 
+void Process::send(std::uint32_t slot) {
+  const Operation& operation = slots_[slot];
+  next_submit_ = std::max(machine_.now(), next_submit_) + host_.dsa.submit_interval;
   const Addr record = records_ + slot * kRecordSpacing;
   const DsaCompletionRecord empty;
   space_.write(record, &empty, sizeof empty);
@@ -282,7 +347,7 @@ void Process::submit(std::uint32_t slot) {
   std::uint64_t flags =
       DsaFlags::COMPLETION_ADDRESS_VALID::kMask | DsaFlags::REQUEST_COMPLETION_RECORD::kMask;
   if (operation.opcode != DsaOpcode::kNoop) {
-    flags |= host_.dsa.block_on_fault ? DsaFlags::BLOCK_ON_FAULT::kMask : 0;
+    flags |= device_->faults() == DsaDriver::Faults::kBlock ? DsaFlags::BLOCK_ON_FAULT::kMask : 0;
     descriptor.destination = buffers_[operation.to.buffer].start + operation.to.offset;
     descriptor.source = operation.opcode == DsaOpcode::kFill
                             ? operation.pattern
@@ -290,10 +355,6 @@ void Process::submit(std::uint32_t slot) {
   }
   descriptor.set_operation(operation.opcode, flags);
   device_->submit(queue_, descriptor);
-  if (!polling_) {
-    polling_ = true;
-    machine_.after(host_.dsa.poll_interval, [this] { poll(); });
-  }
 }
 
 void Process::poll() {
@@ -305,13 +366,11 @@ void Process::poll() {
   }
   for (std::uint32_t slot = 0; slot < slots_.size(); ++slot) {
     if (slots_[slot].active && polled_[slot * kRecordSpacing] != 0) {
+      last_news_ = machine_.now();
       complete(slot);
     }
   }
-  polling_ = outstanding_ != 0;
-  if (polling_) {
-    machine_.after(host_.dsa.poll_interval, [this] { poll(); });
-  }
+  poll_again();
   const StepParams& step = params_.steps[step_];
   if (ended_ == step.count && outstanding_ == 0) {
     end_step();
@@ -320,31 +379,84 @@ void Process::poll() {
   }
 }
 
+void Process::poll_again() {
+  polling_ = outstanding_ != 0;
+  if (polling_) {
+    machine_.after(poll_pause(host_.dsa.poll_interval, machine_.now() - last_news_), [this] { poll(); });
+  }
+}
+
 void Process::complete(std::uint32_t slot) {
+  const Operation& operation = slots_[slot];
+  DsaCompletionRecord record;
+  std::memcpy(&record, polled_.data() + slot * kRecordSpacing, sizeof record);
+  if (record.code() == DsaStatus::kSuccess) {
+    stats_.operations.add();
+    stats_.bytes.add(operation.to.length);
+    write_shadow(operation, 0, operation.to.length);
+    end_operation(slot);
+    return;
+  }
+  // What the device has to have written: the part a failed operation reports.
+  // SPEC: [DSA 8.3.3]: Result 1 tells that an overlapping move went backwards.
+  const std::uint64_t done = std::min<std::uint64_t>(operation.to.length, record.bytes_completed);
+  write_shadow(operation, record.result == 1 ? operation.to.length - done : 0, done);
+  if (record.code() == DsaStatus::kPageFault && device_->faults() == DsaDriver::Faults::kReported) {
+    stats_.bytes.add(done);
+    go_on(slot, record);
+    return;
+  }
+  fail(slot, fmt::format("ended with {} ({:#x}) after {} bytes, fault address {:#x}",
+                         dsa_status_name(record.code()), record.status, record.bytes_completed,
+                         record.fault_address));
+}
+
+void Process::end_operation(std::uint32_t slot) {
   Operation& operation = slots_[slot];
   operation.active = false;
   --outstanding_;
   ++ended_;
   ++done_;
   stats_.operation_latency.record(machine_.now() - operation.submitted);
-  DsaCompletionRecord record;
-  std::memcpy(&record, polled_.data() + slot * kRecordSpacing, sizeof record);
-  // What the device has to have written by now: all of it, or the part a failed operation reports.
-  std::uint64_t first = 0;
-  std::uint64_t length = operation.to.length;
-  if (record.code() == DsaStatus::kSuccess) {
-    stats_.operations.add();
-    stats_.bytes.add(length);
-  } else {
-    stats_.operations_failed.add();
-    log_.push_back(fmt::format("{}: {} ended with {} ({:#x}) after {} bytes, fault address {:#x}",
-                               params_.name, dsa_opcode_name(operation.opcode),
-                               dsa_status_name(record.code()), record.status, record.bytes_completed,
-                               record.fault_address));
-    // SPEC: [DSA 8.3.3]: Result 1 tells that an overlapping move went backwards.
-    first = record.result == 1 ? length - std::min<std::uint64_t>(length, record.bytes_completed) : 0;
-    length = std::min<std::uint64_t>(length, record.bytes_completed);
+}
+
+void Process::fail(std::uint32_t slot, const std::string& why) {
+  stats_.operations_failed.add();
+  log_.push_back(fmt::format("{}: {} {}", params_.name, dsa_opcode_name(slots_[slot].opcode), why));
+  end_operation(slot);
+}
+
+// SPEC: [DSA 3.13.2] After a partial completion software touches the page and submits what is left.
+void Process::go_on(std::uint32_t slot, const DsaCompletionRecord& record) {
+  Operation& operation = slots_[slot];
+  const std::uint64_t done = std::min<std::uint64_t>(operation.to.length, record.bytes_completed);
+  operation.to.length -= done;
+  if (operation.opcode == DsaOpcode::kMemmove) operation.from.length -= done;
+  if (record.result != 1) {
+    operation.to.offset += done;
+    operation.from.offset += done;
+    const unsigned turn = done % 8 * 8;
+    if (turn != 0) operation.pattern = operation.pattern >> turn | operation.pattern << (64 - turn);
   }
+  const DsaCompletionRecord empty;
+  space_.write(records_ + slot * kRecordSpacing, &empty, sizeof empty);
+  const Addr address = record.fault_address;
+  const bool write = record.status >> 7U != 0;
+  machine_.after(host_.page_fault_time, [this, slot, address, write] {
+    const FaultResult result = space_.fault(address, !write, write);
+    if (!is_handled(result)) {
+      fail(slot, fmt::format("met a page at {:#x} that may not be touched", address));
+      return;
+    }
+    stats_.pages_touched.add(result == FaultResult::kMapped ? 1 : 0);
+    stats_.operations_resubmitted.add();
+    last_news_ = machine_.now();
+    send(slot);
+  });
+}
+
+// The device has written this part of the destination.
+void Process::write_shadow(const Operation& operation, std::uint64_t first, std::uint64_t length) {
   if (length == 0) {
     return;
   }

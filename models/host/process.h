@@ -84,9 +84,18 @@ class Process {
   void prepare();
   bool depends_on_outstanding() const;
   void pump();
+  bool touch_first();
+  FaultResult touch(const Span& span, bool write);
+  std::uint64_t missing_pages(const Span& span) const;
   void submit(std::uint32_t slot);
+  void send(std::uint32_t slot);
   void poll();
+  void poll_again();
   void complete(std::uint32_t slot);
+  void write_shadow(const Operation& operation, std::uint64_t first, std::uint64_t length);
+  void go_on(std::uint32_t slot, const DsaCompletionRecord& record);
+  void end_operation(std::uint32_t slot);
+  void fail(std::uint32_t slot, const std::string& why);
 
   ProcessParams params_;
   HostParams host_;
@@ -108,12 +117,15 @@ class Process {
   std::uint64_t started_ = 0;  // operations of the step submitted
   std::uint64_t ended_ = 0;
   bool prepared_ = false;
+  bool touching_ = false;  // the pages of next_, for a device that would not see them missing
+  bool touched_ = false;
   Operation next_;  // the operation to submit next
   std::vector<Operation> slots_;
   unsigned outstanding_ = 0;
   Ps next_submit_ = 0;
   bool submit_armed_ = false;
   bool polling_ = false;
+  Ps last_news_ = 0;  // something was submitted or found complete
   std::uint64_t done_ = 0;
   std::uint64_t total_ = 0;
   std::vector<unsigned char> scratch_;

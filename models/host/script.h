@@ -50,7 +50,7 @@ class Script {
   Script& poll32(Addr address, std::uint32_t mask, std::uint32_t expected) {
     Machine& machine = state_->machine;
     return step([&machine, address, mask, expected](const Task& next) {
-      poll(machine, address, mask, expected, next);
+      poll(machine, address, mask, expected, machine.now(), next);
     });
   }
 
@@ -78,13 +78,20 @@ class Script {
     step([state] { advance(state); });
   }
 
-  static void poll(Machine& machine, Addr address, std::uint32_t mask, std::uint32_t expected,
+  // Without a pause at first: reading takes its time.
+  static constexpr Ps kPatience = 1'000'000'000;
+  static void poll(Machine& machine, Addr address, std::uint32_t mask, std::uint32_t expected, Ps since,
                    const Task& next) {
-    machine.read_register(address, 4, [&machine, address, mask, expected, next](std::uint64_t value) {
+    machine.read_register(address, 4, [&machine, address, mask, expected, since, next](std::uint64_t value) {
+      const Ps waited = machine.now() - since;
       if ((value & mask) == expected) {
         next();
+      } else if (waited < kPatience) {
+        poll(machine, address, mask, expected, since, next);
       } else {
-        poll(machine, address, mask, expected, next);
+        machine.after(poll_pause(1, waited), [&machine, address, mask, expected, since, next] {
+          poll(machine, address, mask, expected, since, next);
+        });
       }
     });
   }

@@ -111,6 +111,12 @@ void PcieLink::depart_up(tlm::tlm_generic_payload& payload, Ps ready) {
   up_busy_until_ = std::max(ready, up_busy_until_) + up_time_(bytes);
   const Ps arrival = up_busy_until_ + params_.latency;
   pcie.attribution.charge(Stage::kLink, arrival);
+  if (pcie.kind == TlpKind::kMemWrite) {
+    // The sender is rid of a write when its last byte is on the wire.
+    tlm::tlm_phase left = tlm::END_REQ;
+    sc_core::sc_time leaving = to_sc(up_busy_until_ - now_ps());
+    up_in_->nb_transport_bw(payload, left, leaving);
+  }
   tlm::tlm_phase phase = tlm::BEGIN_REQ;
   sc_core::sc_time delay = to_sc(arrival - now_ps());
   up_out_->nb_transport_fw(payload, phase, delay);

@@ -106,8 +106,8 @@ void LinuxReplay::advance() {
         compare_snapshot();
         break;
       case ReplayStep::kEnd:
-        done_ = true;
-        finished_at_ = now_ps();
+        ending_ = true;
+        since_wait_ == 0 ? end_replay() : drain_ring();
         break;
     }
   }
@@ -257,8 +257,11 @@ void LinuxReplay::dump_in_flight(std::ostream& out) const {
                        slot.at, slot.length, slot.access.line);
   }
   if (host_ == Host::kPoll || host_ == Host::kPollPause) {
-    out << fmt::format("{}: the driver waits for the status of a wait descriptor at {:#x}\n", name(),
-                       session_.invalidation().status_address);
+    out << fmt::format("{}: the driver waits for the status of a wait descriptor at {:#x}, {}\n", name(),
+                       session_.invalidation().status_address,
+                       session_.invalidation().line == 0
+                           ? "its own"
+                           : fmt::format("recorded in line {}", session_.invalidation().line));
   } else if (host_ != Host::kIdle) {
     out << fmt::format("{}: the driver waits for memory or a register\n", name());
   }

@@ -107,6 +107,8 @@ class LinuxReplay : public sc_core::sc_module,
     kPoll,
     kPollPause,
     kQueueStatus,
+    kQueueHead,
+    kQueueError,
     kFaultStatus,
     kFaultLow,
     kFaultHigh,
@@ -129,7 +131,12 @@ class LinuxReplay : public sc_core::sc_module,
   void b_transport(unsigned port, tlm::tlm_generic_payload& payload, sc_core::sc_time& delay) override;
   void memory_response(tlm::tlm_generic_payload& payload, Ps delay) override;
 
-  void start_of_simulation() override { schedule(1, Work::kStart); }
+  void start_of_simulation() override {
+    check_memory();
+    schedule(1, Work::kStart);
+  }
+  // Throws InputError.
+  void check_memory() const;
   void run();
   void advance();
   void schedule(Ps delay, Work work, std::uint32_t index = 0, tlm::tlm_generic_payload* payload = nullptr);
@@ -151,6 +158,9 @@ class LinuxReplay : public sc_core::sc_module,
   void push_descriptor();
   void queue_descriptor();
   void poll_status();
+  void drain_ring();
+  void ring_empty();
+  void end_replay();
   void service_faults();
   void read_fault(std::uint32_t word, Host state);
   void match_fault_record();
@@ -197,6 +207,15 @@ class LinuxReplay : public sc_core::sc_module,
   std::uint64_t tail_ = 0;        // byte offset in the ring
   std::uint64_t since_wait_ = 0;  // descriptors behind the last wait that finished
   std::uint64_t polls_ = 0;
+  struct Pushed {
+    InvalidationDescriptor descriptor{};
+    std::uint64_t line = 0;
+  };
+  std::vector<Pushed> pushed_;     // by place in the ring
+  std::uint64_t queue_status_ = 0;  // FSTS of a queue that stopped
+  std::uint64_t queue_head_ = 0;
+  bool ringing_ = false;  // waiting for the ring to become empty
+  bool ending_ = false;  // the capture is at its end, the ring not yet empty
   std::uint64_t cap_ = 0;
   bool running_ = false;  // the IOMMU was set up before
   std::uint32_t fault_index_ = 0;

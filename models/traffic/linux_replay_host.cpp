@@ -1,8 +1,11 @@
 // The host's side of the replay: memory, registers, invalidation queue, fault records.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <iterator>
 
 #include "base/check.h"
+#include "base/input_error.h"
 #include "models/formats/vtd_registers.h"
 #include "models/traffic/linux_replay.h"
 
@@ -10,7 +13,32 @@ namespace svasim {
 namespace {
 
 // Looks at a wait descriptor's status before the driver looks whether the queue has stopped.
-constexpr std::uint64_t kPollsBeforeStatus = 10000;
+constexpr std::uint64_t kPollsBeforeStatus = 500;
+
+// A driver that has waited long looks less often: it finds out at most 0.1 % too late.
+constexpr Ps kPatience = 1024;
+
+const char* text_of(InvalidationQueueError error) {
+  switch (error) {
+    case InvalidationQueueError::kNoInformation:
+      return "the unit does not say why";
+    case InvalidationQueueError::kInvalidTail:
+      return "tail beyond the queue";
+    case InvalidationQueueError::kFetchError:
+      return "it could not be read";
+    case InvalidationQueueError::kInvalidType:
+      return "no such type in this mode";
+    case InvalidationQueueError::kReservedField:
+      return "a reserved field is not 0";
+    case InvalidationQueueError::kInvalidWidth:
+      return "wrong width of descriptors for this mode";
+    case InvalidationQueueError::kTailMisaligned:
+      return "tail not aligned to a descriptor";
+    case InvalidationQueueError::kInvalidMode:
+      return "reserved translation mode";
+  }
+  return "unknown reason";
+}
 
 }  // namespace
 
@@ -56,6 +84,23 @@ void LinuxReplay::debug_access(tlm::tlm_command command, Addr address, void* dat
   transaction.release();
   SVASIM_CHECK(done == bytes,
                "the memory bus does not reach the replay's tables; is the memory large enough?");
+}
+
+// That memory reaches as far as the capture does, and beyond for the tables.
+void LinuxReplay::check_memory() const {
+  std::uint64_t word = 0;
+  for (const Addr last : {session_.physical_end() - 1, session_.tables().end()}) {
+    Transaction& transaction = context_.pool.allocate(tlm::TLM_READ_COMMAND, last & ~Addr{7},
+                                                      reinterpret_cast<unsigned char*>(&word), 8, now_ps());
+    const unsigned done = port_.debug(transaction);
+    transaction.release();
+    if (done != sizeof word) {
+      throw InputError(session_.physical_end_at(), 0,
+                       fmt::format("needs memory up to {:#x}, and the tables are placed behind: the "
+                                   "configuration has none at {:#x}",
+                                   session_.physical_end() - 1, last));
+    }
+  }
 }
 
 void LinuxReplay::host_done(Transaction& transaction) {
@@ -150,17 +195,37 @@ void LinuxReplay::push_descriptor() {
   const std::uint64_t entries = VtdIqa::bytes(VtdIqa::QS::get(iqa_)) / ring_entry_bytes();
   // Nearly full, and no wait tells what is free: look at the head.
   if (since_wait_ + 2 >= entries) {
-    polls_ = 0;
-    write_register(Host::kRing, vtd_reg::kIqt, 8, tail_);
+    drain_ring();
     return;
   }
   queue_descriptor();
+}
+
+void LinuxReplay::drain_ring() {
+  polls_ = 0;
+  ringing_ = true;
+  write_register(Host::kRing, vtd_reg::kIqt, 8, tail_);
+}
+
+void LinuxReplay::ring_empty() {
+  since_wait_ = 0;
+  ringing_ = false;
+  ending_ ? end_replay() : queue_descriptor();
+}
+
+void LinuxReplay::end_replay() {
+  done_ = true;
+  finished_at_ = now_ps();
+  host_ = Host::kIdle;
 }
 
 void LinuxReplay::queue_descriptor() {
   const ReplaySession::Invalidation& next = session_.invalidation();
   descriptor_ = next.descriptor;
   ++since_wait_;
+  const std::uint64_t place = tail_ / ring_entry_bytes();
+  if (place >= pushed_.size()) pushed_.resize(place + 1);
+  pushed_[place] = {next.descriptor, next.line};
   stats_.stores.add();
   if (next.wait) {
     value_ = ~std::uint64_t{next.status_data};  // anything but the value to come
@@ -195,6 +260,11 @@ void LinuxReplay::match_fault_record() {
            VtdFrcdLow::FI::in_place(fault_low_) == (f.at & ~(kPageSize - 1)) &&
            VtdFrcdHigh::FR::get(value_) == static_cast<std::uint64_t>(f.reason);
   };
+  const RequesterId source(static_cast<std::uint16_t>(VtdFrcdHigh::SID::get(value_)));
+  if (session_.requesters().count(source) == 0) {
+    session_.count_foreign_record();
+    return;
+  }
   auto fault = std::find_if(faults_.begin(), faults_.end(), same);
   if (fault == faults_.end()) fault = faults_.begin();
   if (fault == faults_.end()) return;
@@ -230,8 +300,10 @@ void LinuxReplay::continue_host() {
     case Host::kRing:
       // Until the queue is empty. The first answer is that of the tail register's write.
       if ((value_ & VtdIqHead::OFFSET::kMask) == tail_ && polls_ != 0) {
-        since_wait_ = 0;
-        queue_descriptor();
+        ring_empty();
+      } else if (polls_ % kPollsBeforeStatus == kPollsBeforeStatus - 1) {
+        ++polls_;
+        read_register(Host::kQueueStatus, vtd_reg::kFsts, 4);
       } else {
         ++polls_;
         read_register(Host::kRing, vtd_reg::kIqh, 8);
@@ -271,20 +343,35 @@ void LinuxReplay::continue_host() {
         read_register(Host::kQueueStatus, vtd_reg::kFsts, 4);
       } else {
         host_ = Host::kPollPause;
-        schedule(params_.poll_interval, Work::kPause);
+        schedule(std::max(params_.poll_interval, (now_ps() - queued_at_) / kPatience), Work::kPause);
       }
       break;
     case Host::kQueueStatus:
-      if (VtdFsts::IQE::get(value_) == 0 && VtdFsts::ITE::get(value_) == 0) {
+      if (VtdFsts::IQE::get(value_) != 0 || VtdFsts::ITE::get(value_) != 0) {
+        queue_status_ = value_;
+        read_register(Host::kQueueHead, vtd_reg::kIqh, 8);
+      } else if (ringing_) {
+        read_register(Host::kRing, vtd_reg::kIqh, 8);
+      } else {
         poll_status();
-        break;
       }
+      break;
+    case Host::kQueueHead:
+      queue_head_ = value_ & VtdIqHead::OFFSET::kMask;
+      read_register(Host::kQueueError, vtd_reg::kIqercd, 8);
+      break;
+    case Host::kQueueError: {
       // The queue stands still: nothing behind this can be replayed.
       stats_.queue_errors.add();
-      done_ = true;
-      finished_at_ = now_ps();
-      host_ = Host::kIdle;
+      const std::uint64_t place = queue_head_ / ring_entry_bytes();
+      const Pushed stopped = place < pushed_.size() ? pushed_[place] : Pushed{};
+      const auto error = static_cast<InvalidationQueueError>(VtdIqercd::IQEI::get(value_));
+      session_.note_queue_error(
+          stopped.line, stopped.descriptor,
+          VtdFsts::IQE::get(queue_status_) != 0 ? text_of(error) : "a device did not answer in time");
+      end_replay();
       break;
+    }
     case Host::kFaultStatus:
       fault_status_ = static_cast<std::uint32_t>(value_);
       if (VtdFsts::PPF::get(fault_status_) == 0) {

@@ -1,10 +1,14 @@
 #include "models/traffic/replay_plan.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "base/input_error.h"
 #include "models/formats/vtd_faults.h"
 #include "models/formats/vtd_invalidation.h"
+#include "models/formats/vtd_registers.h"
+#include "models/traffic/replay_check.h"
 
 namespace svasim {
 namespace {
@@ -17,6 +21,11 @@ using SpooledNoWrite = Bit<14>;
 using SpooledKnown = Bit<15>;
 constexpr std::uint64_t kXd = Bit<63>::kMask;
 constexpr std::uint64_t kLargePage = Bit<7>::kMask;
+
+// Entries one map record may take: 32 MiB of tables. The kernel maps runs of contiguous memory, which
+// are far shorter.
+constexpr std::uint64_t kMaxEntries = std::uint64_t{1} << 22U;
+constexpr Addr kPhysicalEnd = Addr{1} << 52U;
 
 bool denies_write(std::uint8_t reason) {
   const auto r = static_cast<FaultReason>(reason);
@@ -42,20 +51,22 @@ ReplayPlan::ReplayPlan(const TraceDataset& dataset) : flags_(dataset.path()) {
   bool found = false;
   while (reader.next(record)) {
     if (record.kind == RecordKind::kSnapshot && record.text == kBootSnapshot) {
+      if (recording)
+        notes_.push_back(fmt::format("{}:{}: no END marker before this recording", reader.name(), reader.line()));
       start(dataset.image(kBootSnapshot));
       recording = found = true;
     }
     if (!recording) continue;
     switch (record.kind) {
       case RecordKind::kMap:
-        map(record);
+        map(record, reader);
         break;
       case RecordKind::kUnmap:
         late_.apply(record.domain, record.iova, record.iova + (record.length - 1),
                     [&](Addr first, Addr last) { live_[record.domain.value()].erase(first, last); });
         break;
       case RecordKind::kAccess:
-        if (record.role != AccessRole::kDuplicate) access(record);
+        if (record.role != AccessRole::kDuplicate) access(record, reader);
         break;
       case RecordKind::kFault:
         fault(record);
@@ -63,7 +74,10 @@ ReplayPlan::ReplayPlan(const TraceDataset& dataset) : flags_(dataset.path()) {
       case RecordKind::kInvalidation: {
         const InvalidationDescriptor d = {record.words[0], record.words[1], 0, 0};
         if (invalidation_type(d) == static_cast<unsigned>(InvalidationType::kWait)) {
-          uses(WaitDescriptor::STATUS_ADDR::in_place(d), 4);
+          const Addr status = WaitDescriptor::STATUS_ADDR::in_place(d);
+          if (WaitDescriptor::SW::get(d) != 0 && status >= kPhysicalEnd)
+            reader.fail(fmt::format("the wait descriptor writes to {:#x}, beyond 52 bits", status));
+          if (WaitDescriptor::SW::get(d) != 0) uses(status, 4, reader.name(), reader.line());
         }
         break;
       }
@@ -75,23 +89,27 @@ ReplayPlan::ReplayPlan(const TraceDataset& dataset) : flags_(dataset.path()) {
     }
   }
   records_ = reader.line();
+  if (recording) notes_.push_back(fmt::format("{}: no END marker: the capture may be cut off", reader.name()));
   if (!found) throw InputError(reader.name(), 0, "has no record 'S boot' to start from");
   live_.clear();
   late_.clear();
 }
 
-void ReplayPlan::uses(Addr address, std::uint64_t length) {
-  physical_end_ = std::max(physical_end_, address + length);
+void ReplayPlan::uses(Addr address, std::uint64_t length, const std::string& file, std::uint64_t line) {
+  if (address + length <= physical_end_) return;
+  physical_end_ = address + length;
+  physical_end_at_ = line == 0 ? file : fmt::format("{}:{}", file, line);
 }
 
 void ReplayPlan::check_members(const TraceDataset& dataset) {
   for (const std::string& name : dataset.snapshots()) {
-    for (const ImagePage& page : dataset.image(name).pages) uses(page.address, kPageSize);
+    const TableImage image = dataset.image(name);
+    check_tables(image, dataset.image_name(name));
+    for (const ImagePage& page : image.pages) uses(page.address, kPageSize, dataset.image_name(name), 0);
     if (!dataset.has_mappings(name)) continue;
     MappingReader reader = dataset.mappings(name);
-    MappingRecord record;
-    while (reader.next(record)) {
-    }
+    if (check_mappings(image, reader) == 0)
+      notes_.push_back(reader.name() + ": lists nothing, so the image is not compared with it");
   }
 }
 
@@ -100,7 +118,9 @@ void ReplayPlan::start(const TableImage& image) {
   late_.clear();
   domain_of_.clear();
   const ImageSource source(image);
+  large_pages_ = (VtdCap::SSLPS::get(image.cap) & VtdCap::kSslps2M) != 0;
   for (const TableBinding& b : list_bindings(image.rtaddr, source)) {
+    large_pages_ = large_pages_ || b.tables.stage == TableStage::kFirst;
     requesters_.insert(b.requester);
     if (b.for_plain) domain_of_[b.requester.value()] = b.domain.value();
     RangeMap<Mapping>& live = live_[b.domain.value()];
@@ -109,7 +129,14 @@ void ReplayPlan::start(const TableImage& image) {
   }
 }
 
-void ReplayPlan::map(const TraceRecord& record) {
+void ReplayPlan::map(const TraceRecord& record, const TraceReader& reader) {
+  constexpr std::uint64_t kInLargePage = mask_between(20, 0);
+  const bool large = large_pages_ && ((record.iova ^ record.address) & kInLargePage) == 0;
+  const std::uint64_t entries = record.length / (large ? kInLargePage + 1 : kPageSize);
+  if (entries > kMaxEntries) {
+    reader.fail(fmt::format("field 'size': {} B take {} page-table entries; at most {} are replayed",
+                            record.length, entries, kMaxEntries));
+  }
   const Addr last = record.iova + (record.length - 1);
   RangeMap<Mapping>& live = live_[record.domain.value()];
   live.erase(record.iova, last,
@@ -117,8 +144,8 @@ void ReplayPlan::map(const TraceRecord& record) {
   live.assign(record.iova, last, {maps_++, false});
 }
 
-void ReplayPlan::access(const TraceRecord& record) {
-  uses(record.address, record.length);
+void ReplayPlan::access(const TraceRecord& record, const TraceReader& reader) {
+  uses(record.address, record.length, reader.name(), reader.line());
   requesters_.insert(record.requester);
   domain_of_[record.requester.value()] = record.domain.value();
   auto* const range = live_[record.domain.value()].find(record.iova);

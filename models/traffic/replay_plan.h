@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <map>
 #include <set>
+#include <string>
+#include <vector>
 
 #include "base/spool_file.h"
 #include "base/trace_dataset.h"
@@ -28,8 +30,12 @@ class ReplayPlan {
 
   // Tables, recorded accesses and status writes all lie below this physical address.
   Addr physical_end() const { return physical_end_; }
+  // The record or member that reaches there, as "file:line".
+  const std::string& physical_end_at() const { return physical_end_at_; }
   std::uint64_t records() const { return records_; }
   const std::set<RequesterId>& requesters() const { return requesters_; }
+  // What a user should know of the capture.
+  const std::vector<std::string>& notes() const { return notes_; }
 
  private:
   static constexpr std::uint64_t kNoRecord = ~std::uint64_t{0};
@@ -40,15 +46,19 @@ class ReplayPlan {
 
   void check_members(const TraceDataset& dataset);
   void start(const TableImage& image);
-  void map(const TraceRecord& record);
-  void access(const TraceRecord& record);
+  void map(const TraceRecord& record, const TraceReader& reader);
+  void access(const TraceRecord& record, const TraceReader& reader);
   void fault(const TraceRecord& record);
-  void uses(Addr address, std::uint64_t length);
+  // An address of at most 52 bits.
+  void uses(Addr address, std::uint64_t length, const std::string& file, std::uint64_t line);
 
   SpoolFile flags_;
   Addr physical_end_ = 0;
+  std::string physical_end_at_;
+  bool large_pages_ = false;  // the boot tables may map with them
   std::uint64_t records_ = 0;
   std::set<RequesterId> requesters_;
+  std::vector<std::string> notes_;
   std::uint64_t maps_ = 0;
   std::map<std::uint16_t, RangeMap<Mapping>> live_;  // by domain
   LateUnmaps late_;

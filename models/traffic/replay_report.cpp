@@ -31,6 +31,9 @@ void ReplayReport::describe(StatRegistry& registry, const std::string& prefix) c
   add("late_unmaps", late_unmaps, "Unmap records behind the map record that reuses their pages.");
   add("rebinds", rebinds, "Devices bound to another domain because an access shows it.");
   add("outside", after_end, "Accesses and faults outside of a recording; skipped.");
+  add("not_ended", not_ended, "Recordings without an END marker: the capture may be cut off.");
+  registry.counter(prefix + ".foreign_records", &foreign_records, StatUnit::kCount, StatKind::kTiming,
+                   "Fault records of devices that are not part of the capture; ignored.");
   add("maps", maps, "Map records applied to the tables.");
   add("unmaps", unmaps, "Unmap records applied to the tables.");
   add("unmapped_nothing", unmapped_nothing, "Unmap records of pages that were not mapped.");

@@ -29,6 +29,8 @@ struct ReplayReport {
   Counter late_unmaps;            // unmap records behind the map record that reuses their pages
   Counter rebinds;                // a device found in another domain: bound to it as the driver did
   Counter after_end;              // accesses and faults outside of a recording, not issued
+  Counter not_ended;              // recordings that the capture ends without an END marker
+  Counter foreign_records;        // fault records of devices that are not replayed
   // Table edits.
   Counter maps;
   Counter unmaps;
@@ -44,6 +46,8 @@ struct ReplayReport {
   Counter rights_not_recorded;    // leaves whose rights no record showed, and which differ in them
   Counter other_bindings;         // devices whose binding changed without a record that shows it
 
+  // Remarks on the capture, and what stopped the replay.
+  std::vector<std::string> notes;
   // The first mismatches in words.
   static constexpr std::size_t kMaxTexts = 20;
   std::vector<std::string> texts;

@@ -26,7 +26,9 @@ ReplaySession::ReplaySession(const TraceDataset& dataset)
     : dataset_(dataset),
       plan_(dataset),
       reader_(dataset.trace()),
-      tables_(table_base(plan_.physical_end())) {}
+      tables_(table_base(plan_.physical_end())) {
+  report_.notes = plan_.notes();
+}
 
 ReplaySession::MemoryUse ReplaySession::memory_use() const {
   const Addr tables = table_base(plan_.physical_end());
@@ -44,7 +46,10 @@ ReplayStep ReplaySession::next() {
   if (!own_.empty()) return step_ = ReplayStep::kInvalidation;
   while (true) {
     if (!have_record_ && !read()) {
-      if (recording_) end_recording();
+      if (recording_) {
+        ++report_.not_ended;
+        end_recording();
+      }
       return step_ = ReplayStep::kEnd;
     }
     if (record_.kind == RecordKind::kSnapshot && record_.text == kBootSnapshot)
@@ -98,7 +103,10 @@ void ReplaySession::take() {
 }
 
 void ReplaySession::start_recording() {
-  if (recording_) end_recording();
+  if (recording_) {
+    ++report_.not_ended;
+    end_recording();
+  }
   writes_.clear();
   late_.clear();
   windows_.clear();
@@ -134,7 +142,9 @@ const TableBinding* ReplaySession::binding_of(const TraceRecord& record) const {
 void ReplaySession::take_access() {
   const TableBinding* const binding = binding_of(record_);
   access_.requester = record_.requester;
-  access_.has_pasid = binding != nullptr && !binding->for_plain;
+  // 0 is recorded for plain requests, also of a device without an entry; any other PASID was sent.
+  const bool plain = binding == nullptr ? record_.pasid == Pasid() : binding->for_plain;
+  access_.has_pasid = record_.has_pasid && !plain;
   access_.pasid = access_.has_pasid ? record_.pasid : Pasid();
   access_.iova = record_.iova;
   access_.length = record_.length;
@@ -257,11 +267,13 @@ void ReplaySession::flush_all() {
 
 void ReplaySession::take_invalidation() {
   if (!own_.empty()) {
+    invalidation_.line = 0;
     invalidation_.descriptor = own_.front();
     own_.pop_front();
     invalidation_.last_of_batch = own_.empty();
   } else {
     ++report_.invalidations;
+    invalidation_.line = reader_.line();
     invalidation_.descriptor = {record_.words[0], record_.words[1], 0, 0};
     invalidation_.last_of_batch = !read() || record_.kind != RecordKind::kInvalidation;
   }
@@ -275,6 +287,14 @@ void ReplaySession::take_invalidation() {
   } else {
     unfinished_.push_back(d);
   }
+}
+
+void ReplaySession::note_queue_error(std::uint64_t line, const InvalidationDescriptor& descriptor,
+                                     const std::string& why) {
+  const std::string where =
+      line == 0 ? reader_.name() + ": own descriptor" : fmt::format("{}:{}: descriptor", reader_.name(), line);
+  report_.notes.push_back(fmt::format("{} {:#018x} {:#018x} stops the invalidation queue: {}", where,
+                                      descriptor[0], descriptor[1], why));
 }
 
 void ReplaySession::waited() {

@@ -85,6 +85,7 @@ class ReplaySession {
     bool wait = false;           // and go on when the status write has arrived
     Addr status_address = 0;
     std::uint32_t status_data = 0;
+    std::uint64_t line = 0;  // of its record; 0: the replay's own
   };
   const Invalidation& invalidation() const { return invalidation_; }
   // A wait descriptor completed: what stands before it in the queue has taken effect.
@@ -101,6 +102,11 @@ class ReplaySession {
   void count_fault_record(const ReplayAccess& access, Addr iova, FaultReason fault, std::uint64_t low,
                           std::uint64_t high);
 
+  // A fault record of somebody else.
+  void count_foreign_record() { ++report_.foreign_records; }
+  // The queue stopped at the descriptor of this line (0: the replay's own) for this reason.
+  void note_queue_error(std::uint64_t line, const InvalidationDescriptor& descriptor, const std::string& why);
+
   const ReplayReport& report() const { return report_; }
   const HostTables& tables() const { return tables_; }
   // Physical memory it uses: what the capture touches lies below `touched`, its tables from `tables`
@@ -116,6 +122,9 @@ class ReplaySession {
   std::uint64_t records() const { return plan_.records(); }
   // Everybody who makes a recorded access or is bound in the boot image, sorted.
   const std::set<RequesterId>& requesters() const { return plan_.requesters(); }
+  // What the capture needs of memory: everything below, and who needs the last of it.
+  Addr physical_end() const { return plan_.physical_end(); }
+  const std::string& physical_end_at() const { return plan_.physical_end_at(); }
   std::uint64_t time_us() const { return record_.time_us; }
 
  private:

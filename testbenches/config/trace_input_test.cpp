@@ -1,9 +1,12 @@
 // Captures that cannot be used: exit code 2, file, line and reason, and nothing written.
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
+#include <cstring>
 #include <filesystem>
 #include <sstream>
 
+#include "base/trace_dataset.h"
 #include "sim/cli.h"
 #include "support/capture_copy.h"
 
@@ -85,9 +88,9 @@ TEST_F(BadCapture, ImageThatPointsOutOfItself) {
   // RTADDR, the first register in the header.
   image[16 + 3] = static_cast<char>(image[16 + 3] ^ 0x7F);
   capture_.write("tables.boot.img", image);
-  EXPECT_EQ(
-      message(capture_.path()),
-      capture_.path() + "/tables.boot.img: corrupted: an entry points to a table that is not in the image");
+  EXPECT_EQ(message(capture_.path()), capture_.path() +
+                                          "/tables.boot.img: corrupted: RTADDR points to 0x1bebdc000, which "
+                                          "is not in the image");
 }
 
 TEST_F(BadCapture, MalformedMappingList) {
@@ -125,6 +128,291 @@ TEST_F(BadCapture, NoCapture) {
   EXPECT_EQ(message("no/such/capture"), "no/such/capture: no such file or folder");
   EXPECT_EQ(message("traces/FORMAT.md"),
             "traces/FORMAT.md: not a readable tar archive: Unrecognized archive format");
+}
+
+// --- Text
+
+TEST_F(BadCapture, BytesThatAreNoText) {
+  replace_line(2000, {std::string("\x01\xff\\\0z", 5), "Q", "2"});
+  EXPECT_EQ(message(capture_.path()),
+            trace() + ":2000: field 'time': '\\x01\\xff\\\\\\x00z' is not a number");
+}
+
+TEST_F(BadCapture, LineEndsOfOtherSystems) {
+  std::string text = capture_.read("dma.trace");
+  text.insert(text.find('\n'), "\r");
+  capture_.write("dma.trace", text);
+  EXPECT_EQ(message(capture_.path()), trace() + ":1: the line ends with CR LF; lines end with LF alone");
+}
+
+// Text at the end of a record is kept as it is.
+TEST_F(BadCapture, SpaceAtTheEnd) {
+  capture_.edit_trace([](std::size_t line, CaptureCopy::Fields& f) {
+    if (f[1] == "K" || line == 2161) f.back() += " ";
+  });
+  EXPECT_EQ(message(capture_.path()), trace() + ":2161: the line ends with a space");
+}
+
+// --- Addresses and sizes nothing can have. Line 2161 is an access of the test device.
+
+class BadRecord : public BadCapture {
+ protected:
+  // The message with one field of an access, or another record, changed.
+  std::string with(std::size_t line, std::size_t field, const std::string& value) {
+    capture_.edit_trace([&](std::size_t n, CaptureCopy::Fields& f) {
+      if (n == line) f.at(field) = value;
+    });
+    return message(capture_.path());
+  }
+  static constexpr std::size_t kAccess = 2161;
+  static constexpr std::size_t kWait = 1698;
+  static constexpr std::size_t kMap = 1719;
+};
+
+TEST_F(BadRecord, AddressOfMoreThan52Bits) {
+  EXPECT_EQ(with(kAccess, 7, "0x10000000000a06"),
+            trace() + ":2161: field 'pa': '0x10000000000a06' goes beyond 52 bits");
+}
+
+TEST_F(BadRecord, AddressBehindTheMemory) {
+  // There are 16 TiB. The access has 652 bytes.
+  const std::string text = with(kAccess, 7, "0xffffffffffa06");
+  EXPECT_EQ(text.substr(0, trace().size() + 6), trace() + ":2161:") << text;
+  EXPECT_NE(text.find("needs memory up to 0xffffffffffc91,"), std::string::npos) << text;
+}
+
+TEST_F(BadRecord, MapBehindTheMemory) {
+  EXPECT_EQ(with(kMap, 5, "0xfffffffffffff000"),
+            trace() + ":1719: field 'pa': '0xfffffffffffff000' goes beyond 52 bits");
+}
+
+TEST_F(BadRecord, MapOfMoreEntriesThanAnyTable) {
+  capture_.edit_trace([](std::size_t n, CaptureCopy::Fields& f) {
+    if (n == kMap)
+      f = {f[0], f[1], f[2], "0x100000000000", std::to_string(std::uint64_t{1} << 38U), "0x1000"};
+  });
+  EXPECT_EQ(message(capture_.path()),
+            trace() +
+                ":1719: field 'size': 274877906944 B take 67108864 page-table entries; at most 4194304 are "
+                "replayed");
+}
+
+TEST_F(BadRecord, StatusWordBehindTheMemory) {
+  capture_.edit_trace([](std::size_t n, CaptureCopy::Fields& f) {
+    if (n == kWait) f = {f[0], "I", "wait", "0x0000000500000025", "0xfffffffffffffffc"};
+  });
+  EXPECT_EQ(message(capture_.path()),
+            trace() + ":1698: the wait descriptor writes to 0xfffffffffffffffc, beyond 52 bits");
+}
+
+TEST_F(BadRecord, FaultOfHalfTheAddressSpace) {
+  EXPECT_EQ(with(2007, 5, "281474976710656"),
+            trace() + ":2007: field 'len': '281474976710656' is more than the largest page");
+}
+
+// --- Images
+
+class BadImage : public BadCapture {
+ protected:
+  using Kind = ImagePageKind;
+
+  // Message after `edit` of the boot image.
+  template <typename F>
+  std::string after(F edit) {
+    bytes_ = capture_.read("tables.boot.img");
+    edit();
+    capture_.write("tables.boot.img", bytes_);
+    const std::string text = message(capture_.path());
+    const std::string start = capture_.path_of("tables.boot.img") + ": corrupted: ";
+    EXPECT_EQ(text.substr(0, start.size()), start) << text;
+    return text.substr(std::min(text.size(), start.size()));
+  }
+  // Registers stand in the header from byte 16 on.
+  void set_register(std::size_t number, std::uint64_t value) {
+    std::memcpy(&bytes_[16 + number * 8], &value, sizeof value);
+  }
+  std::size_t page(Kind kind, unsigned level = 0) const {
+    for (std::size_t i = 0; i < image_.pages.size(); ++i) {
+      if (image_.pages[i].kind == kind && image_.pages[i].level == level) return i;
+    }
+    ADD_FAILURE() << "no such page";
+    return 0;
+  }
+  Addr address(std::size_t page) const { return image_.pages[page].address; }
+  void set(std::size_t page, std::size_t word, std::uint64_t value) {
+    std::memcpy(&bytes_[64 + 16 * image_.pages.size() + page * kPageSize + word * 8], &value, sizeof value);
+  }
+  static std::string hex(std::uint64_t value) {
+    std::ostringstream text;
+    text << "0x" << std::hex << value;
+    return text.str();
+  }
+
+  TableImage image_ = TraceDataset("traces/vfio-fs11.tar.zst").image("boot");
+  std::string bytes_;
+};
+
+TEST_F(BadImage, ReservedModesAndBits) {
+  EXPECT_EQ(after([&] { set_register(0, (image_.rtaddr & ~0xC00ULL) | 0x800); }),
+            "RTADDR has the reserved translation mode");
+  EXPECT_EQ(after([&] { set_register(0, image_.rtaddr | 0xC00); }),
+            "RTADDR has abort-DMA mode, in which nothing is translated");
+  EXPECT_EQ(after([&] {
+              set_register(0, image_.rtaddr);
+              set_register(1, 0);
+            }),
+            "CAP 0x0 says that addresses have 1 bits");
+  EXPECT_EQ(after([&] {
+              set_register(1, image_.cap);
+              set_register(3, image_.iqa | 0x400);
+            }),
+            "IQA " + hex(image_.iqa | 0x400) + " has reserved bits set");
+  EXPECT_EQ(after([&] {
+              set_register(3, image_.iqa);
+              set_register(5, 0x47000000);
+            }),
+            "GSTS 0x47000000 does not say that translation is on");
+  EXPECT_EQ(after([&] {
+              set_register(5, image_.gsts);
+              set_register(3, image_.iqa + 0x100000);
+            }),
+            "IQA " + hex(image_.iqa + 0x100000) + " does not point to the invalidation queue");
+}
+
+// In legacy mode the root table would have to lead to tables of another kind.
+TEST_F(BadImage, OtherMode) {
+  const std::string text = after([&] { set_register(0, image_.rtaddr & ~0xC00ULL); });
+  EXPECT_NE(text.find("points to the scalable-mode context table at "), std::string::npos) << text;
+  EXPECT_NE(text.find(" as to a legacy context table"), std::string::npos) << text;
+}
+
+TEST_F(BadImage, PointerToATableOfAnotherKindOrLevel) {
+  const std::size_t top = page(Kind::kFirstStage, 4);
+  const std::size_t low = page(Kind::kFirstStage, 1);
+  const std::size_t directory = page(Kind::kPasidDirectory);
+  const std::string who =
+      "entry 7 of the first-stage table of level 4 at " + hex(address(top)) + " points to the ";
+  const std::string wanted = " as to a first-stage table of level 3";
+  EXPECT_EQ(after([&] { set(top, 7, address(directory) | 0x27); }),
+            who + "PASID directory at " + hex(address(directory)) + wanted);
+  EXPECT_EQ(after([&] { set(top, 7, address(low) | 0x27); }),
+            who + "first-stage table of level 1 at " + hex(address(low)) + wanted);
+  EXPECT_EQ(after([&] { set(top, 7, address(top) | 0x27); }),
+            who + "first-stage table of level 4 at " + hex(address(top)) + wanted);
+}
+
+// 512 * 512 * 512 leaves out of four pages: found before they are listed.
+TEST_F(BadImage, TablesThatAreNoTree) {
+  const std::size_t upper = page(Kind::kFirstStage, 3);
+  const std::size_t middle = page(Kind::kFirstStage, 2);
+  const std::string text = after([&] {
+    for (std::size_t i = 0; i < 512; ++i) set(upper, i, address(middle) | 0x27);
+  });
+  EXPECT_NE(
+      text.find("points to the first-stage table of level 2 at " + hex(address(middle)) + ", as entry "),
+      std::string::npos)
+      << text;
+}
+
+TEST_F(BadImage, ReservedPasidEntry) {
+  const std::size_t table = page(Kind::kPasidTable);
+  const std::uint64_t entry = image_.pages[table].words[0];
+  const std::string who = "entry 0 of the PASID table at " + hex(address(table));
+  EXPECT_EQ(after([&] { set(table, 0, entry | 0x1C0); }), who + " has the reserved PGTT 7");
+  EXPECT_EQ(after([&] {
+              set(table, 0, entry);
+              set(table, 2, image_.pages[table].words[2] | 0xC);
+            }),
+            who + " has a reserved first-stage paging mode");
+}
+
+TEST_F(BadImage, KindThatIsNotPadded) {
+  EXPECT_EQ(after([&] { bytes_[64 + 8 + 7] = 'x'; }), "page 0 has no known kind");
+}
+
+// --- Mapping lists
+
+class BadList : public BadCapture {
+ protected:
+  // Message after the first line that begins like this is replaced by edit(line); "" removes it.
+  template <typename F>
+  std::string after(const std::string& begin, F edit) {
+    std::istringstream in(capture_.read("mappings.boot.txt"));
+    std::string text;
+    std::size_t number = 0;
+    for (std::string line; std::getline(in, line);) {
+      ++number;
+      if (at_ == 0 && line.compare(0, begin.size(), begin) == 0) {
+        at_ = number;
+        line = edit(line);
+        if (line.empty()) continue;
+      }
+      text += line + "\n";
+    }
+    EXPECT_NE(at_, 0u);
+    capture_.write("mappings.boot.txt", text);
+    return message(capture_.path());
+  }
+  std::string here() const {
+    return capture_.path_of("mappings.boot.txt") + ":" + std::to_string(at_) + ": ";
+  }
+  static std::string replaced(std::string line, const std::string& what, const std::string& with) {
+    const std::size_t at = line.find(what);
+    EXPECT_NE(at, std::string::npos) << line;
+    return line.replace(at, what.size(), with);
+  }
+  std::size_t at_ = 0;
+};
+
+TEST_F(BadList, OtherContextEntry) {
+  const std::string text = after(
+      "C 00:00.0", [](const std::string& l) { return replaced(l, "ctx=0x1c1be0401", "ctx=0x1c1be0403"); });
+  EXPECT_EQ(text, here() + "word 0 of the entry is 0x1c1be0403, in the image 0x1c1be0401");
+}
+TEST_F(BadList, OtherPasidEntry) {
+  const std::string text =
+      after("P 00:00.0", [](const std::string& l) { return replaced(l, " 0x1c1bf7000 ", " 0x1c1bf8000 "); });
+  EXPECT_EQ(text, here() + "word 2 of the entry is 0x1c1bf8000, in the image 0x1c1bf7000");
+}
+TEST_F(BadList, OtherDomain) {
+  const std::string text =
+      after("P 00:00.0", [](const std::string& l) { return replaced(l, " did=2 ", " did=3 "); });
+  EXPECT_EQ(text, here() + "in the image the domain is 2");
+}
+TEST_F(BadList, OtherLeafEntry) {
+  const std::string text = after("M ", [](const std::string& l) { return replaced(l, " 0xe7", " 0xc7"); });
+  EXPECT_EQ(text, here() + "in the image the entry is 0xe7");
+}
+TEST_F(BadList, OtherFlags) {
+  const std::string text = after("M ", [](const std::string& l) { return replaced(l, "PWUAD", "PWUA-"); });
+  EXPECT_EQ(text, here() + "the flags of entry 0xe7 are PWUAD");
+}
+TEST_F(BadList, OtherAddress) {
+  const std::string text =
+      after("M ", [](const std::string& l) { return replaced(l, " 0x0 0x0 ", " 0x0 0x200000 "); });
+  EXPECT_EQ(text, here() + "in the image this is 0x0 with a page of 2^21 bytes");
+}
+TEST_F(BadList, MissingLeaf) {
+  const std::string text = after("M ", [](const std::string&) { return std::string(); });
+  EXPECT_EQ(text.substr(0, text.find(": ")), capture_.path_of("mappings.boot.txt")) << text;
+  EXPECT_NE(text.find(" leaves of 00:1f.0"), std::string::npos) << text;
+}
+TEST_F(BadList, MissingEntry) {
+  const std::string text = after("P 00:00.0", [](const std::string&) { return std::string(); });
+  EXPECT_EQ(text, capture_.path_of("mappings.boot.txt") + ": does not list the entry of 00:00.0 PASID 0");
+}
+
+// --- No files
+
+TEST_F(BadCapture, PipesAndDevices) {
+  const std::string pipe = capture_.path_of("pipe");
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  EXPECT_EQ(message(pipe), pipe + ": is neither a file nor a folder");
+  EXPECT_EQ(message("/dev/zero"), "/dev/zero: is neither a file nor a folder");
+  std::ostringstream out;
+  std::ostringstream err;
+  EXPECT_EQ(run_cli({"config", "check", "/dev/zero"}, {out, err}), kExitUsage);
+  EXPECT_NE(err.str().find("'/dev/zero' is not a file"), std::string::npos) << err.str();
 }
 
 }  // namespace

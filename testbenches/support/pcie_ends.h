@@ -38,6 +38,11 @@ class ScriptedDevice : public sc_core::sc_module, private BwReceiver, private Fw
   }
 
   bool answered(std::size_t number) const { return answered_at_.count(number) != 0; }
+  // END_REQ came for this time; kNever: none came.
+  Ps taken_at(std::size_t number) const {
+    const auto found = taken_at_.find(number);
+    return found == taken_at_.end() ? kNever : found->second;
+  }
   Ps answered_at(std::size_t number) const { return answered_at_.at(number); }
   const Attribution& attribution(std::size_t number) const { return attribution_.at(number); }
   // When each message or access from above arrived, in order.
@@ -46,8 +51,9 @@ class ScriptedDevice : public sc_core::sc_module, private BwReceiver, private Fw
  private:
   tlm::tlm_sync_enum nb_transport_bw(unsigned, tlm::tlm_generic_payload& payload, tlm::tlm_phase& phase,
                                      sc_core::sc_time& delay) override {
+    auto& request = static_cast<Transaction&>(payload);
+    if (phase == tlm::END_REQ) taken_at_[request.pcie.id] = now_ps() + delay.value();
     if (phase == tlm::BEGIN_RESP) {
-      auto& request = static_cast<Transaction&>(payload);
       answered_at_[request.pcie.id] = now_ps() + delay.value();
       attribution_[request.pcie.id] = request.pcie.attribution;
       request.release();
@@ -73,6 +79,7 @@ class ScriptedDevice : public sc_core::sc_module, private BwReceiver, private Fw
   TargetSocket<PcieProtocol> msg_;
   TransactionPool& pool_;
   std::deque<std::vector<unsigned char>> data_;
+  std::map<std::size_t, Ps> taken_at_;
   std::map<std::size_t, Ps> answered_at_;
   std::map<std::size_t, Attribution> attribution_;
   std::vector<Ps> received_at_;

@@ -174,6 +174,55 @@ TEST(LinuxReplay, StaleAnswersAreCountedWhenInvalidationsAreMissing) {
             0u);
 }
 
+TEST(LinuxReplay, APasidThatIsNotBoundFaults) {
+  const CaptureCopy capture(kVfio);
+  capture.edit_trace([&](std::size_t line, CaptureCopy::Fields& f) {
+    if (line == 2161) f[3] = "0xfffff";
+  });
+  const Outcome outcome = run(capture.path());
+  EXPECT_EQ(outcome.code, kExitFailed);
+  EXPECT_EQ(outcome.figure("fault_mismatches"), 1) << outcome.failed();
+  EXPECT_THAT(outcome.json()["notes"].dump(), HasSubstr("dma.trace:2161: "));
+}
+
+TEST(LinuxReplay, ADescriptorThatStopsTheQueueIsNamed) {
+  for (const char* timing : {"sim.timing=approximate", "sim.timing=loose"}) {
+    const CaptureCopy capture(kVfio);
+    capture.edit_trace([](std::size_t line, CaptureCopy::Fields& f) {
+      if (line == 1698) f = {f[0], "I", "wait", "0x000000000000000f", "0x0"};
+    });
+    const Outcome outcome = run(capture.path(), {timing});
+    EXPECT_EQ(outcome.code, kExitFailed) << timing;
+    EXPECT_EQ(outcome.figure("queue_errors"), 1) << timing;
+    EXPECT_THAT(outcome.json()["notes"].dump(),
+                HasSubstr("dma.trace:1698: descriptor 0x000000000000000f 0x0000000000000000 stops the "
+                          "invalidation queue: no such type in this mode"))
+        << timing;
+  }
+}
+
+TEST(LinuxReplay, ACaptureWithoutEndIsRemarkedOn) {
+  const CaptureCopy capture(kVfio);
+  capture.edit_trace([](std::size_t line, CaptureCopy::Fields& f) {
+    if (line > 3000) f.clear();
+  });
+  const Outcome outcome = run(capture.path());
+  EXPECT_EQ(outcome.code, kExitOk) << outcome.failed();
+  EXPECT_EQ(outcome.figure("explained.recordings_without_end"), 1);
+  EXPECT_THAT(outcome.json()["notes"].dump(), HasSubstr("no END marker"));
+}
+
+// Another device of the same IOMMU has no context entry, so all it does faults.
+TEST(LinuxReplay, FaultsOfOtherDevicesAreNotItsOwn) {
+  const Outcome outcome = run(
+      kVfio, {"components.link1.type=link", "components.link1.iommu=iommu", "components.other.type=traffic",
+              "components.other.link=link1", "components.other.bdf=7f:1f.7", "components.other.count=1000"});
+  const Json statistics = outcome.json()["statistics"];
+  EXPECT_GT(statistics["other.faults"]["value"], 0);
+  EXPECT_GT(statistics["replay.capture.foreign_records"]["value"], 0);
+  EXPECT_EQ(outcome.figure("fault_record_mismatches"), 0) << outcome.json()["notes"].dump();
+}
+
 TEST(LinuxReplay, FollowsADeviceIntoAnotherDomain) {
   const CaptureCopy capture(kVfio);
   capture.edit_trace([](std::size_t line, CaptureCopy::Fields& f) {

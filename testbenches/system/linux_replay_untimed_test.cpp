@@ -110,6 +110,24 @@ TEST(UntimedReplay, FindsAWrongFaultReason) {
   EXPECT_EQ(r.mismatches(), 1u);
 }
 
+// What was recorded with a PASID is sent with it, whether or not the tables know it.
+TEST(UntimedReplay, FindsAPasidThatIsNotBound) {
+  const CaptureCopy capture(kVfio);
+  unsigned done = 0;
+  capture.edit_trace([&](std::size_t line, CaptureCopy::Fields& f) {
+    // PASID 0 has no entry but RID_PASID's; 100 has none at all.
+    if (done == 2 || !is_recording(line) || (f[1] != "A" && f[1] != "F") || f[3] != "0") return;
+    if (f[1] == (done == 0 ? "A" : "F")) {
+      f[3] = "100";
+      ++done;
+    }
+  });
+  ASSERT_EQ(done, 2u);
+  const ReplayReport r = replay(capture.path());
+  EXPECT_EQ(r.fault_mismatches.value, 2u) << texts(r);
+  EXPECT_EQ(r.mismatches(), 2u);
+}
+
 TEST(UntimedReplay, FindsAMissingMap) {
   const CaptureCopy capture(kVfio);
   capture.edit_trace([](std::size_t line, CaptureCopy::Fields& f) {
@@ -132,6 +150,8 @@ TEST(UntimedReplay, FindsAMissingUnmap) {
 
 TEST(UntimedReplay, FindsADifferenceToAnImage) {
   const CaptureCopy capture(kVfio);
+  // The list of the image would say that it is damaged.
+  std::filesystem::remove(capture.path_of("mappings.v2.txt"));
   std::string image = capture.read("tables.v2.img");
   const TableImage before = TraceDataset(kVfio).image("v2");
   for (std::size_t i = 0; i < before.pages.size(); ++i) {
@@ -198,6 +218,27 @@ TEST(UntimedReplay, FollowsADeviceIntoAnotherDomain) {
   const ReplayReport r = replay(capture.path());
   EXPECT_EQ(r.mismatches(), 0u) << texts(r);
   EXPECT_EQ(r.rebinds.value, 1u);
+}
+
+TEST(UntimedReplay, RemarksOnACaptureThatIsCutOff) {
+  const CaptureCopy capture(kVfio);
+  capture.edit_trace([](std::size_t line, CaptureCopy::Fields& f) {
+    if (line > 3000) f.clear();
+  });
+  const ReplayReport r = replay(capture.path());
+  EXPECT_EQ(r.not_ended.value, 1u);
+  ASSERT_EQ(r.notes.size(), 1u);
+  EXPECT_EQ(r.notes[0], capture.path_of("dma.trace") + ": no END marker: the capture may be cut off");
+  EXPECT_EQ(replay(kVfio).not_ended.value, 0u);
+}
+
+TEST(UntimedReplay, RemarksOnAnEmptyMappingList) {
+  const CaptureCopy capture(kVfio);
+  capture.write("mappings.boot.txt", "");
+  const ReplayReport r = replay(capture.path());
+  ASSERT_EQ(r.notes.size(), 1u);
+  EXPECT_EQ(r.notes[0],
+            capture.path_of("mappings.boot.txt") + ": lists nothing, so the image is not compared with it");
 }
 
 TEST(UntimedReplay, SeveralRecordingsInOneFile) {

@@ -129,6 +129,84 @@ TEST_F(Run, NothingButConfigurationAndSeedDecides) {
   EXPECT_NE(other.results()["end"], first.results()["end"]);
 }
 
+// --- Devices that cannot ask for pages
+
+// Ends well in both timings, with these operations and no page request; returns the statistics.
+class FaultsWithoutRequests : public Run {
+ protected:
+  Json statistics(const std::vector<std::string>& sets, const char* timing) {
+    std::vector<std::string> all = kShort;
+    all.insert(all.end(), sets.begin(), sets.end());
+    all.push_back(std::string("sim.timing=") + timing);
+    const Outcome outcome = run(kQuickstart, all);
+    EXPECT_EQ(outcome.code, kExitOk) << timing << outcome.err;
+    const Json results = outcome.results();
+    const Json& all_statistics = results["statistics"];
+    EXPECT_EQ(all_statistics["host0.operations.completed"]["value"], kOperations) << timing;
+    EXPECT_EQ(all_statistics["host0.verify.wrong"]["value"], 0) << timing;
+    EXPECT_EQ(all_statistics["host0.dma_faults"]["value"], 0) << timing;
+    EXPECT_EQ(all_statistics["host0.faults.page_requests"]["value"], 0) << timing;
+    EXPECT_EQ(all_statistics["host0.unmap.calls"]["value"], 2) << timing;
+    return all_statistics;
+  }
+  // 40 + 40 moves, 100 + 100 moves, 16 fills, 100 no-ops.
+  static constexpr int kOperations = 396;
+};
+
+// SPEC: [DSA 3.13.2] partial completion; the process touches the page and submits the rest. The pages
+// brought in are those a run with page requests brings in.
+TEST_F(FaultsWithoutRequests, PartialCompletionsAreGoneOnWith) {
+  const Json pages = run(kQuickstart, kShort).results()["statistics"]["host0.faults.pages_mapped"]["value"];
+  for (const char* timing : {"approximate", "loose"}) {
+    for (const char* how :
+         {"components.host0.dsa.block_on_fault=false", "components.dsa0.page_requests=false"}) {
+      const Json s = statistics({how}, timing);
+      EXPECT_EQ(s["host0.operations.pages_touched"]["value"], pages) << how;
+      EXPECT_GE(s["host0.operations.resubmitted"]["value"], pages) << how;
+    }
+  }
+}
+
+TEST_F(FaultsWithoutRequests, WithoutAtcPagesAreTouchedFirst) {
+  const Json pages = run(kQuickstart, kShort).results()["statistics"]["host0.faults.pages_mapped"]["value"];
+  const std::vector<std::string> bare = {"components.atc0=", "components.dsa0.port=link0"};
+  for (const char* timing : {"approximate", "loose"}) {
+    const Json s = statistics(bare, timing);
+    EXPECT_EQ(s["host0.operations.pages_touched"]["value"], pages);
+    EXPECT_EQ(s["host0.operations.resubmitted"]["value"], 0);
+    EXPECT_EQ(s["iommu0.device_invalidations"]["value"], 0);
+    EXPECT_GT(s["iommu0.untranslated"]["value"], 0);
+  }
+}
+
+// Nothing of device TLBs and page requests is needed then.
+TEST_F(FaultsWithoutRequests, AnIommuWithoutDeviceTlbs) {
+  statistics({"components.atc0=", "components.dsa0.port=link0", "components.prq0=",
+              "components.iommu0.page_request_queue=", "components.iommu0.capabilities.page_requests=false",
+              "components.iommu0.capabilities.device_tlb=false"},
+             "approximate");
+}
+
+TEST_F(FaultsWithoutRequests, BlockOnFaultIsAContradiction) {
+  const Outcome outcome = run(kQuickstart, {"components.atc0=", "components.dsa0.port=link0",
+                                            "components.host0.dsa.block_on_fault=true"});
+  EXPECT_EQ(outcome.code, kExitUsage);
+  EXPECT_THAT(outcome.err, HasSubstr("'dsa0' has no page requests"));
+}
+
+// Whoever waits for a second does not look every 50 ns.
+TEST_F(Run, LongWaitsTakeFewLooks) {
+  const Outcome outcome =
+      run(kQuickstart,
+          {"checks=[]", "workload.processes[0].steps=[{do: memmove, from: source, to: target, count: 4}]",
+           "workload.processes[1].steps=[{do: sleep, time: 1 us}]",
+           "components.host0.faults.service_time=1 s", "components.host0.faults.service_spread=0 ps",
+           "components.dsa0.command_latency=1 s", "sim.watchdog=100 s"});
+  ASSERT_EQ(outcome.code, kExitOk) << outcome.err;
+  EXPECT_GT(outcome.results()["end"]["time_ps"], 1'000'000'000'000);
+  EXPECT_LT(Json::parse(contents_of(outcome.folder / "host.json"))["user_seconds"], 5);
+}
+
 TEST_F(Run, ProtocolChecksChangeNoStatistic) {
   const Outcome with_checks = run(kQuickstart, kShort);
   const Outcome without = run(kQuickstart, with(kShort, "sim.protocol_checks=false"));

@@ -75,6 +75,20 @@ TEST(LinkTiming, WriteCarriesItsDataUp) {
   EXPECT_EQ(bench.device.answered_at(write), bench.root.arrived_at().at(write) + kHold + kService + kLatency);
 }
 
+// A device is rid of a write when its last byte has left, long before the answer; a read has no such time.
+TEST(LinkTiming, AWriteIsPostedWhenItHasLeft) {
+  Bench bench(1);
+  const std::size_t first = bench.device.send(TlpKind::kMemWrite, 0x1000, 200, 3 * kNs);
+  const std::size_t second = bench.device.send(TlpKind::kMemWrite, 0x2000, 200, 4 * kNs);
+  const std::size_t read = bench.device.send(TlpKind::kMemRead, 0x3000, 64, 5 * kNs);
+  bench.run();
+  EXPECT_EQ(bench.device.taken_at(first), (3 + 220) * kNs);
+  // The only credit is back a flight after the receiver let go of the first.
+  const Ps credit = bench.device.taken_at(first) + kLatency + kHold + kLatency;
+  EXPECT_EQ(bench.device.taken_at(second), credit + 220 * kNs);
+  EXPECT_EQ(bench.device.taken_at(read), kNever);
+}
+
 TEST(LinkTiming, TheWireTakesOnePacketAtATime) {
   Bench bench(64);
   for (unsigned i = 0; i < 10; ++i) {

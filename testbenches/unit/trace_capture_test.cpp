@@ -167,19 +167,29 @@ TEST(TraceCapture, OverlongLine) {
 }
 
 TEST(TraceMappings, BindingsAndLeaves) {
-  MappingReader reader(stream_of("# CAP=0x1\n"
-                                 "C 00:00.0 lo=0x28f3a001 hi=0x202 tt=0 aw=2 did=2 slptptr=0x28f3a000\n"
-                                 "C 00:08.0 ctx=0x1 0x0 dte=0 pasiddir=0x1c195d000 rid_pasid=0\n"
-                                 "P 00:08.0 pasid=5 pe=0x1c7c49089 0x6 pgtt=2 aw=2 did=6 flpm=0\n"
-                                 "M 00:1f.0 - 7 0x200000 0x400000 21 RW- 0x400083\n"
-                                 "M 00:1f.0 0 7 0x200000 0x401000 21 RW- 0x400083\n"),
-                       "m.txt");
+  MappingReader reader(
+      stream_of("# CAP=0x1\n"
+                "C 00:00.0 lo=0x28f3a001 hi=0x202 tt=0 aw=2 did=2 slptptr=0x28f3a000\n"
+                "C 00:08.0 ctx=0x1 0x0 0x0 0x0 dte=0 pasiddir=0x1c195d000 rid_pasid=0\n"
+                "P 00:08.0 pasid=5 pe=0x1c7c49089 0x6 0x2 0x3 0x4 0x5 0x6 0x7 pgtt=2 aw=2 did=6 flpm=0\n"
+                "M 00:1f.0 - 7 0x200000 0x400000 21 RW- 0x400083\n"
+                "M 00:1f.0 0 7 0x200000 0x401000 21 RW- 0x400083\n"),
+      "m.txt");
   MappingRecord r;
   ASSERT_TRUE(reader.next(r));
-  EXPECT_EQ(r.kind, MappingRecord::Kind::kBinding);
+  EXPECT_EQ(r.kind, MappingRecord::Kind::kContext);
   EXPECT_EQ(r.domain.value(), 2);
   EXPECT_FALSE(r.has_pasid);
+  EXPECT_EQ(r.word_count, 2u);
+  EXPECT_EQ(r.words[1], 0x202u);
   ASSERT_TRUE(reader.next(r));
+  EXPECT_EQ(r.kind, MappingRecord::Kind::kContext);
+  EXPECT_FALSE(r.has_domain);
+  EXPECT_EQ(r.word_count, 4u);
+  ASSERT_TRUE(reader.next(r));
+  EXPECT_EQ(r.kind, MappingRecord::Kind::kPasidEntry);
+  EXPECT_EQ(r.word_count, 8u);
+  EXPECT_EQ(r.words[7], 7u);
   EXPECT_EQ(r.requester, RequesterId::from_bdf(0, 8, 0));
   EXPECT_EQ(r.pasid.value(), 5u);
   EXPECT_EQ(r.domain.value(), 6);
