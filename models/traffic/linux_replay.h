@@ -211,11 +211,11 @@ class LinuxReplay : public sc_core::sc_module,
     InvalidationDescriptor descriptor{};
     std::uint64_t line = 0;
   };
-  std::vector<Pushed> pushed_;     // by place in the ring
+  std::vector<Pushed> pushed_;      // by place in the ring
   std::uint64_t queue_status_ = 0;  // FSTS of a queue that stopped
   std::uint64_t queue_head_ = 0;
   bool ringing_ = false;  // waiting for the ring to become empty
-  bool ending_ = false;  // the capture is at its end, the ring not yet empty
+  bool ending_ = false;   // the capture is at its end, the ring not yet empty
   std::uint64_t cap_ = 0;
   bool running_ = false;  // the IOMMU was set up before
   std::uint32_t fault_index_ = 0;

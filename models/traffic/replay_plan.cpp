@@ -52,7 +52,8 @@ ReplayPlan::ReplayPlan(const TraceDataset& dataset) : flags_(dataset.path()) {
   while (reader.next(record)) {
     if (record.kind == RecordKind::kSnapshot && record.text == kBootSnapshot) {
       if (recording)
-        notes_.push_back(fmt::format("{}:{}: no END marker before this recording", reader.name(), reader.line()));
+        notes_.push_back(
+            fmt::format("{}:{}: no END marker before this recording", reader.name(), reader.line()));
       start(dataset.image(kBootSnapshot));
       recording = found = true;
     }
@@ -89,7 +90,8 @@ ReplayPlan::ReplayPlan(const TraceDataset& dataset) : flags_(dataset.path()) {
     }
   }
   records_ = reader.line();
-  if (recording) notes_.push_back(fmt::format("{}: no END marker: the capture may be cut off", reader.name()));
+  if (recording)
+    notes_.push_back(fmt::format("{}: no END marker: the capture may be cut off", reader.name()));
   if (!found) throw InputError(reader.name(), 0, "has no record 'S boot' to start from");
   live_.clear();
   late_.clear();

@@ -23,10 +23,7 @@ bool is_wait(const InvalidationDescriptor& d) {
 }  // namespace
 
 ReplaySession::ReplaySession(const TraceDataset& dataset)
-    : dataset_(dataset),
-      plan_(dataset),
-      reader_(dataset.trace()),
-      tables_(table_base(plan_.physical_end())) {
+    : dataset_(dataset), plan_(dataset), reader_(dataset.trace()), tables_(table_base(plan_.physical_end())) {
   report_.notes = plan_.notes();
 }
 
@@ -291,8 +288,8 @@ void ReplaySession::take_invalidation() {
 
 void ReplaySession::note_queue_error(std::uint64_t line, const InvalidationDescriptor& descriptor,
                                      const std::string& why) {
-  const std::string where =
-      line == 0 ? reader_.name() + ": own descriptor" : fmt::format("{}:{}: descriptor", reader_.name(), line);
+  const std::string where = line == 0 ? reader_.name() + ": own descriptor"
+                                      : fmt::format("{}:{}: descriptor", reader_.name(), line);
   report_.notes.push_back(fmt::format("{} {:#018x} {:#018x} stops the invalidation queue: {}", where,
                                       descriptor[0], descriptor[1], why));
 }
