@@ -37,6 +37,7 @@ struct AddressRange {
 struct MemoryNeed {
   AddressRange range;
   std::string param;  // empty: there is none, the memory has to be larger
+  std::string why{};  // what asks for it; may be empty
 };
 
 // A parameter of a component: "walker0" and "bus", "host0" and "dsa.wq_size".

@@ -232,8 +232,9 @@ class ReplayComponent : public ModelComponent<ReplayWiring, replay_wiring, Linux
   std::vector<MemoryNeed> memory_used() const override {
     if (input_ == nullptr) return {};
     const ReplaySession::MemoryUse use = input_->session.memory_use();
-    std::vector<MemoryNeed> needs = {{{params().bus, use.tables, use.end - use.tables}, ""}};
-    if (use.touched != 0) needs.push_back({{params().bus, use.touched - 1, 1}, ""});
+    const std::string why = "its highest address is at " + input_->session.physical_end_at();
+    std::vector<MemoryNeed> needs = {{{params().bus, use.tables, use.end - use.tables}, "", why}};
+    if (use.touched != 0) needs.push_back({{params().bus, use.touched - 1, 1}, "", why});
     return needs;
   }
   nlohmann::json runnable() const override {

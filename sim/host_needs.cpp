@@ -36,10 +36,10 @@ class HostNeeds {
     bool ats = false;
     bool page_requests = false;
     for (const std::string& device : host_.devices) {
-      const DsaPort& port = binder_.port<DsaPort>(device);
-      if (port.iommu(binder_) != iommu) continue;
-      ats = ats || port.ats(binder_);
-      page_requests = page_requests || port.page_requests(binder_);
+      const DsaPort& dsa = binder_.port<DsaPort>(device);
+      if (dsa.iommu(binder_) != iommu) continue;
+      ats = ats || dsa.ats(binder_);
+      page_requests = page_requests || dsa.page_requests(binder_);
     }
     for (const auto& [there, what] :
          {std::pair{offered.scalable_mode, "scalable_mode"}, std::pair{offered.first_stage, "first_stage"},

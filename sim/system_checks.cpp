@@ -164,6 +164,7 @@ void check_memory(const std::vector<ConfiguredPart>& parts, Problems& problems) 
                      format_bytes(last - base + 1) + ")";
         }
       }
+      if (!need.why.empty()) message += "; " + need.why;
       bad.add(places, message);
       break;  // the next one may be behind it
     }

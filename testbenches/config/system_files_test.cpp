@@ -42,6 +42,7 @@ TEST_P(SystemFile, GivesItsMessages) {
   if (expected.empty()) return;
 
   const fs::path folder = fs::path(testing::TempDir()) / ("svasim_system_" + GetParam());
+  fs::remove_all(folder);  // of an earlier run that failed
   args = {"run", file.string(), "--out", folder.string()};
   args.insert(args.end(), options.begin(), options.end());
   std::ostringstream run_err;
