@@ -250,7 +250,9 @@ TEST(LinuxReplay, Streams) {
   const Outcome many = run(capture.path());
   ASSERT_EQ(many.code, kExitOk) << many.failed();
   EXPECT_EQ(many.figure("compared"), 10 * 8565);
+#ifndef __SANITIZE_ADDRESS__  // WHY: AddressSanitizer keeps freed memory back
   EXPECT_LE(static_cast<double>(many.peak_kib), 1.1 * static_cast<double>(once.peak_kib));
+#endif
 }
 
 }  // namespace
