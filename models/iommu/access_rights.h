@@ -8,12 +8,14 @@
 
 namespace svasim {
 
-// What an IOTLB entry, or the result of a walk, grants at its page.
+// What an IOTLB entry, or the result of a walk, grants at its page. Nested: `write` and `user` are of the
+// first stage, `read` and `second_write` of the second.
 struct PageRights {
   bool read = false;
   bool write = false;
   bool user = false;
   bool dirty = false;  // D of the leaf is set, or the format keeps none
+  bool second_write = true;
 };
 
 // One access, or a translation request for it.
@@ -28,15 +30,15 @@ struct EffectiveRights {
   bool write = false;
 };
 
-// SPEC: [VTD 3.6.1] first stage, [VTD 3.7.1] second stage.
+// SPEC: [VTD 3.6.1] first stage, [VTD 3.7.1] second stage, [VTD 3.8] nested: what both allow.
 inline EffectiveRights effective_rights(const PageRights& page, const AddressSpace& space, bool privileged) {
-  if (space.kind != SpaceKind::kFirstStage) {
+  if (!has_first_stage(space.kind)) {
     return {page.read, page.write};
   }
   if (privileged) {
-    return {true, page.write || !space.write_protect};
+    return {page.read, page.second_write && (page.write || !space.write_protect)};
   }
-  return {page.user, page.user && page.write};
+  return {page.user && page.read, page.user && page.write && page.second_write};
 }
 
 // kNone when the access may go ahead.
@@ -45,7 +47,7 @@ inline FaultReason access_fault(const PageRights& page, const AddressSpace& spac
   if ((rights.read || !access.read) && (rights.write || !access.write)) {
     return FaultReason::kNone;
   }
-  if (space.kind == SpaceKind::kFirstStage && !access.privileged && !page.user) {
+  if (has_first_stage(space.kind) && !access.privileged && !page.user) {
     return FaultReason::kUserNotAllowed;
   }
   const bool write_denied = access.write && !rights.write;

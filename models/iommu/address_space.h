@@ -9,19 +9,28 @@
 
 namespace svasim {
 
-enum class SpaceKind : std::uint8_t { kFirstStage, kSecondStage, kPassThrough };
+enum class SpaceKind : std::uint8_t { kFirstStage, kSecondStage, kPassThrough, kNested };
 
-// The name of an address space in the IOTLB and the paging-structure caches: first stage by domain
-// and PASID, second stage by domain. SPEC: [VTD 6.2.1, Table 17]
+// Its tables start with a first stage: rights, A/D bits and invalidations are those of one.
+constexpr bool has_first_stage(SpaceKind kind) {
+  return kind == SpaceKind::kFirstStage || kind == SpaceKind::kNested;
+}
+
+// The name of an address space in the IOTLB: by domain and PASID. In the paging-structure caches a second
+// stage is known by its domain alone. SPEC: [VTD 6.2.1, Table 17]
 class SpaceTag {
  public:
   SpaceTag() = default;
   SpaceTag(SpaceKind kind, DomainId did, Pasid pasid)
       : bits_((std::uint64_t{static_cast<std::uint8_t>(kind)} << 36) | (std::uint64_t{did.value()} << 20) |
-              (kind == SpaceKind::kFirstStage ? pasid.value() : 0)) {}
+              pasid.value()) {}
   explicit SpaceTag(std::uint64_t bits) : bits_(bits) {}
 
   std::uint64_t bits() const { return bits_; }
+  // Of its entries in the paging-structure caches.
+  std::uint64_t table_bits() const {
+    return has_first_stage(kind()) ? bits_ : bits_ & ~std::uint64_t{kMaxPasid};
+  }
   SpaceKind kind() const { return static_cast<SpaceKind>(bits_ >> 36); }
   DomainId did() const { return DomainId(static_cast<std::uint16_t>(bits_ >> 20)); }
   Pasid pasid() const { return Pasid(static_cast<std::uint32_t>(bits_ & kMaxPasid)); }
@@ -30,7 +39,8 @@ class SpaceTag {
   std::uint64_t bits_ = 0;
 };
 
-// An address space and how it is walked.
+// An address space and how it is walked. Nested: `format` and `root`, a guest-physical address, are those of
+// the first stage.
 struct AddressSpace {
   const PageTableFormat* format = nullptr;  // nullptr: pass-through
   Addr root = 0;                            // of the top table
@@ -46,6 +56,12 @@ struct AddressSpace {
   bool update_ad = false;
   bool walk_snoop = true;
   bool page_snoop = false;  // PGSNP
+
+  // The second stage of a nested space.
+  bool second_update_ad = false;  // SSADE
+  std::uint8_t second_input_bits = 0;
+  const PageTableFormat* second_format = nullptr;
+  Addr second_root = 0;
 };
 
 // A context entry of either mode.

@@ -4,19 +4,23 @@ namespace svasim {
 
 Capabilities::Capabilities(const IommuCapabilityParams& params) : params_(params) {
   using C = VtdCap;
-  cap_ = C::ND::make(6) | C::SAGAW::make(C::kSagaw3Level | C::kSagaw4Level) |
+  cap_ = C::ND::make(6) |
+         C::SAGAW::make(C::kSagaw3Level | C::kSagaw4Level |
+                        (params.second_stage_5_levels ? C::kSagaw5Level : 0)) |
          C::MGAW::make(params.guest_address_width - 1) | C::ZLR::make(1) |
          C::FRO::make(kFaultRecordOffset / 16) |
          C::SSLPS::make((params.second_stage_2m ? C::kSslps2M : 0) |
                         (params.second_stage_1g ? C::kSslps1G : 0)) |
          C::PSI::make(1) | C::NFR::make(params.fault_records - 1) | C::MAMV::make(params.max_address_mask) |
          C::DWD::make(1) | C::DRD::make(1) | C::FS1GP::make(params.first_stage && params.first_stage_1g) |
+         C::FS5LP::make(params.first_stage && params.first_stage_5_levels) |
          C::ESRTPS::make(params.flush_on_set_root);
 
   using E = VtdEcap;
   const bool scalable = params.scalable_mode;
+  const bool nested = scalable && translates(PasidGranularTranslation::kNested);
   ecap_ = E::C::make(params.coherent_walks) | E::QI::make(1) | E::DT::make(params.device_tlb) |
-          E::PT::make(params.pass_through) | E::SC::make(params.snoop_control) |
+          E::PT::make(params.pass_through) | E::SC::make(params.snoop_control) | E::NEST::make(nested) |
           E::IRO::make(kIvaRegisterOffset / 16) | E::PRS::make(params.page_requests) |
           E::SRS::make(scalable && params.supervisor_requests) |
           E::NWFS::make(params.device_tlb && params.no_write_flag) |
@@ -36,10 +40,13 @@ Capabilities::Capabilities(const IommuCapabilityParams& params) : params_(params
   options.snoop_control = params.snoop_control;
   for (const bool on : {false, true}) {
     options.extended_accessed = on;
-    first_stage_[on] = make_x86_first_stage(4, options);
     options.accessed_dirty = on;
-    second_stage_[0][on] = make_vtd_second_stage(3, options);
-    second_stage_[1][on] = make_vtd_second_stage(4, options);
+    for (unsigned mode = 0; mode < first_stage_.size(); ++mode) {
+      first_stage_[mode][on] = make_x86_first_stage(4 + mode, options);
+    }
+    for (unsigned width = 0; width < second_stage_.size(); ++width) {
+      second_stage_[width][on] = make_vtd_second_stage(3 + width, options);
+    }
   }
 }
 

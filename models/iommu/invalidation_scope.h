@@ -24,10 +24,10 @@ struct InvalidationScope {
   }
 
   // A translation of 2^page_shift bytes at `page`, cached or under way.
-  // SPEC: [VTD 6.5.2.3, 6.5.2.4] MODEL: second-stage entries carry no PASID, so a PASID-selective
-  // invalidation removes those of its whole domain.
+  // SPEC: [VTD 6.5.2.3, 6.5.2.4] A page of the second stage may be under any page, and any table, of a nested
+  // space: page-selective invalidation of a domain takes all of them.
   bool covers(SpaceTag tag, Addr page, unsigned page_shift) const {
-    const bool first_stage = tag.kind() == SpaceKind::kFirstStage;
+    const bool first_stage = has_first_stage(tag.kind());
     switch (kind) {
       case Kind::kGlobal:
         return true;
@@ -36,7 +36,7 @@ struct InvalidationScope {
       case Kind::kDomainPage:
         return tag.did() == did && (first_stage || overlaps(page, page_shift));
       case Kind::kPasid:
-        return tag.did() == did && (!first_stage || tag.pasid() == pasid);
+        return tag.did() == did && tag.pasid() == pasid;
       case Kind::kPasidPage:
         return first_stage && tag.did() == did && tag.pasid() == pasid && overlaps(page, page_shift);
     }
@@ -45,7 +45,7 @@ struct InvalidationScope {
 
   // An entry of a paging-structure cache that covers 2^span bytes from `first`.
   bool covers_table(SpaceTag tag, Addr first, unsigned span) const {
-    const bool first_stage = tag.kind() == SpaceKind::kFirstStage;
+    const bool first_stage = has_first_stage(tag.kind());
     switch (kind) {
       case Kind::kGlobal:
         return true;

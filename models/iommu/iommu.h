@@ -237,6 +237,7 @@ class Iommu : public sc_core::sc_module, public Inspectable, private FwReceiver,
   Action reject(Request& request);
   Action fault(Request& request);
   void answer_translation(Request& request);
+  Action answer_interrupt_range(Request& request);
   void write_entry(Request& request);
   void implicit_invalidation(const Request& request);
   // The page request is in the queue, or did not get there.

@@ -18,6 +18,7 @@ struct IommuCapabilityParams {
   bool scalable_mode;
   bool first_stage;
   bool second_stage;
+  bool nested;
   bool pass_through;
   bool device_tlb;
   bool page_requests;
@@ -26,7 +27,9 @@ struct IommuCapabilityParams {
   bool second_stage_ad;
   bool snoop_control;
   bool coherent_walks;
+  bool first_stage_5_levels;
   bool first_stage_1g;
+  bool second_stage_5_levels;
   bool second_stage_2m;
   bool second_stage_1g;
   bool no_write_flag;
@@ -50,6 +53,8 @@ inline const ParamTable<IommuCapabilityParams>& iommu_capability_params() {
           .flag("first_stage", &P::first_stage, "true", "First-stage translation (ECAP.FSTS).", "VTD 11.4.3")
           .flag("second_stage", &P::second_stage, "true", "Second stage in scalable mode (ECAP.SSTS).",
                 "VTD 11.4.3")
+          .flag("nested", &P::nested, "true",
+                "Nested translation (ECAP.NEST); needs first_stage and second_stage.", "VTD 11.4.3")
           .flag("pass_through", &P::pass_through, "true", "Pass-through entries (ECAP.PT).", "VTD 11.4.3")
           .flag("device_tlb", &P::device_tlb, "true", "ATS requests and device-TLB invalidation (ECAP.DT).",
                 "VTD 11.4.3")
@@ -64,6 +69,12 @@ inline const ParamTable<IommuCapabilityParams>& iommu_capability_params() {
                 "VTD 11.4.3")
           .flag("coherent_walks", &P::coherent_walks, "true",
                 "Structures and page tables are read coherently (ECAP.C and ECAP.SMPWCS).", "VTD 11.4.3")
+          .flag("first_stage_5_levels", &P::first_stage_5_levels, "true",
+                "First-stage tables of 5 levels (CAP.FS5LP).", "VTD 11.4.2")
+          .flag("second_stage_5_levels", &P::second_stage_5_levels, "false",
+                "Second-stage tables of 5 levels (CAP.SAGAW); 3 and 4 always. The width of addresses is "
+                "guest_address_width.",
+                "VTD 11.4.2")
           .flag("first_stage_1g", &P::first_stage_1g, "true", "1-GiB pages of the first stage (CAP.FS1GP).",
                 "VTD 11.4.2")
           .flag("second_stage_2m", &P::second_stage_2m, "true",

@@ -76,17 +76,6 @@ Iommu::Action Iommu::process(Request& r) {
       if (r.payload->is_write()) {
         return reject(r);
       }
-      if (!r.has_pasid && in_interrupt_range(r.iova)) {
-        // SPEC: [VTD 4.2.3] interrupts may only be written, and untranslated.
-        pcie.no_write ? r.rights = EffectiveRights() : r.rights = EffectiveRights{false, true};
-        r.page = r.iova & ~(kPageSize - 1);
-        r.shift = kPageShift;
-        answer_translation(r);
-        Translation& translation = r.payload->pcie.translation;
-        translation.untranslated_only = !pcie.no_write;
-        write_entry(r);
-        return Action::kAnswer;
-      }
     }
   } else if (pcie.at != AddressType::kUntranslated) {
     return reject(r);  // AT = 01 is for translation requests only, 11 is reserved
@@ -128,9 +117,28 @@ Iommu::Action Iommu::resolve(Request& r) {
     case RequestKind::kPageRequest:
       implicit_invalidation(r);
       return Action::kPageRequest;
+    case RequestKind::kTranslationRequest:
+      if (!r.has_pasid && in_interrupt_range(r.iova)) {
+        return answer_interrupt_range(r);
+      }
+      break;
     default:
-      return r.has_context ? Action::kRelookup : look(r);
+      break;
   }
+  return r.has_context ? Action::kRelookup : look(r);
+}
+
+// SPEC: [VTD 4.2.3] interrupts may only be written, and untranslated.
+Iommu::Action Iommu::answer_interrupt_range(Request& r) {
+  const bool no_write = r.payload->pcie.no_write;
+  r.rights = EffectiveRights{false, !no_write};
+  r.page = r.iova & ~(kPageSize - 1);
+  r.shift = kPageShift;
+  stats_.completed.add();
+  answer_translation(r);
+  r.payload->pcie.translation.untranslated_only = !no_write;
+  write_entry(r);
+  return Action::kAnswer;
 }
 
 Iommu::Action Iommu::look(Request& r) {
@@ -256,8 +264,14 @@ Iommu::Action Iommu::fault(Request& r) {
     case FaultAnswer::kInvalidRequest:
       respond_to_group(r, static_cast<std::uint8_t>(PageResponseCode::kInvalidRequest));
       break;
-    case FaultAnswer::kUnsupportedRequest:
     case FaultAnswer::kNotApplicable:
+      // SPEC: [VTD Table 31] whatever keeps a page request from the queue, the last of a group is answered.
+      if (r.kind == RequestKind::kPageRequest) {
+        respond_to_group(r, static_cast<std::uint8_t>(PageResponseCode::kInvalidRequest));
+        break;
+      }
+      [[fallthrough]];
+    case FaultAnswer::kUnsupportedRequest:
       pcie.status = CompletionStatus::kUnsupportedRequest;
       break;
   }
@@ -272,6 +286,8 @@ void Iommu::implicit_invalidation(const Request& r) {
   if (r.space->kind == SpaceKind::kFirstStage) {
     scope.kind = InvalidationScope::Kind::kPasidPage;
     scope.pasid = r.space->tag.pasid();
+  } else if (r.space->kind == SpaceKind::kNested) {
+    scope.kind = InvalidationScope::Kind::kDomain;
   } else {
     scope.kind = InvalidationScope::Kind::kDomainPage;
   }

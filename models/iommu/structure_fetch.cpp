@@ -105,7 +105,7 @@ State StructureFetch::legacy_context(const Capabilities& capabilities, const Buf
   space.walk_snoop = offered.coherent_walks;
   if (pass_through) {
     // SPEC: [VTD 9.3] AW must be the largest width offered; SSPTPTR is ignored.
-    if (address_width_levels(E::AW::get(data)) != 4) {
+    if (address_width_levels(E::AW::get(data)) != capabilities.most_second_stage_levels()) {
       return fail(FaultReason::kLegacyContextInvalid);
     }
     space.kind = SpaceKind::kPassThrough;
@@ -114,11 +114,13 @@ State StructureFetch::legacy_context(const Capabilities& capabilities, const Buf
     space.kind = SpaceKind::kSecondStage;
     space.format = capabilities.second_stage(address_width_levels(E::AW::get(data)), false);
     space.root = E::SSPTPTR::in_place(data);
-    if (space.format == nullptr || (space.root & capabilities.beyond_host_width()) != 0) {
+    if (space.format == nullptr) {
       return fail(FaultReason::kLegacyContextInvalid);
     }
-    space.input_bits =
-        static_cast<std::uint8_t>(std::min<unsigned>(space.format->input_bits, offered.guest_address_width));
+    if ((space.root & capabilities.beyond_host_width()) != 0) {
+      return fail(FaultReason::kLegacyContextReserved);
+    }
+    space.input_bits = capabilities.second_stage_bits(*space.format);
   }
   space.tag = SpaceTag(space.kind, space.did, Pasid());
   context_ = ContextEntry();
@@ -194,10 +196,11 @@ State StructureFetch::pasid_table(const Capabilities& capabilities, const Buffer
   if (E::P::get(data) == 0) {
     return fail(FaultReason::kPasidEntryNotPresent);
   }
-  const bool second =
-      E::PGTT::get(data) == static_cast<std::uint64_t>(PasidGranularTranslation::kSecondStage);
-  const bool first = E::PGTT::get(data) == static_cast<std::uint64_t>(PasidGranularTranslation::kFirstStage);
-  const bool pass = E::PGTT::get(data) == static_cast<std::uint64_t>(PasidGranularTranslation::kPassThrough);
+  using Type = PasidGranularTranslation;
+  const auto type = static_cast<Type>(E::PGTT::get(data));
+  const bool nested = type == Type::kNested;
+  const bool first = type == Type::kFirstStage || nested;
+  const bool second = type == Type::kSecondStage || nested;
   const std::uint64_t beyond = capabilities.beyond_host_width();
   // Reserved by missing capabilities: memory types and host permission tables never, others as offered.
   const bool reserved = any_set(data, E::kReserved) || E::CD::get(data) != 0 || E::EMTE::get(data) != 0 ||
@@ -207,7 +210,7 @@ State StructureFetch::pasid_table(const Capabilities& capabilities, const Buffer
                         (E::SRE::get(data) != 0 && !offered.supervisor_requests) ||
                         (E::EAFE::get(data) != 0 && !offered.extended_accessed) ||
                         (E::SSADE::get(data) != 0 && !offered.second_stage_ad) ||
-                        (first && (E::FSPTPTR::in_place(data) & beyond) != 0) ||
+                        (type == Type::kFirstStage && (E::FSPTPTR::in_place(data) & beyond) != 0) ||
                         (second && (E::SSPTPTR::in_place(data) & beyond) != 0);
   if (reserved) {
     return fail(FaultReason::kPasidEntryReserved);
@@ -218,32 +221,45 @@ State StructureFetch::pasid_table(const Capabilities& capabilities, const Buffer
   space.page_snoop = E::PGSNP::get(data) != 0;
   space.walk_snoop = E::PWSNP::get(data) != 0;
   space.supervisor = E::SRE::get(data) != 0;
+  if (!capabilities.translates(type)) {
+    return fail(FaultReason::kPasidEntryInvalid);
+  }
+  const PageTableFormat* second_format = nullptr;
+  if (second) {
+    space.kind = SpaceKind::kSecondStage;
+    space.update_ad = E::SSADE::get(data) != 0;
+    second_format = capabilities.second_stage(address_width_levels(E::AW::get(data)), space.update_ad);
+    if (second_format == nullptr) {
+      return fail(FaultReason::kPasidEntryInvalid);
+    }
+    space.format = second_format;
+    space.root = E::SSPTPTR::in_place(data);
+    space.input_bits = capabilities.second_stage_bits(*second_format);
+  }
+  if (nested) {
+    space.second_format = second_format;
+    space.second_root = space.root;
+    space.second_input_bits = space.input_bits;
+    space.second_update_ad = space.update_ad;
+    // SPEC: [VTD 7.1.3 SPT.4] a guest-physical address.
+    if ((E::FSPTPTR::in_place(data) >> space.second_input_bits) != 0) {
+      return fail(FaultReason::kPasidEntryInvalid);
+    }
+  }
   if (first) {
-    space.kind = SpaceKind::kFirstStage;
+    space.kind = nested ? SpaceKind::kNested : SpaceKind::kFirstStage;
     space.write_protect = E::WPE::get(data) != 0;
     space.extended_access = E::EAFE::get(data) != 0;
     space.update_ad = true;
-    const bool four_levels = E::FSPM::get(data) == static_cast<std::uint64_t>(FirstStageMode::k4Level);
-    space.format = capabilities.first_stage(four_levels ? 4 : 5, space.extended_access);
-    space.root = E::FSPTPTR::in_place(data);
-  } else if (second && offered.second_stage) {
-    space.kind = SpaceKind::kSecondStage;
-    space.update_ad = E::SSADE::get(data) != 0;
-    space.format = capabilities.second_stage(address_width_levels(E::AW::get(data)), space.update_ad);
-    space.root = E::SSPTPTR::in_place(data);
-  } else if (pass && offered.pass_through) {
-    space.kind = SpaceKind::kPassThrough;
-    space.input_bits = static_cast<std::uint8_t>(offered.host_address_width);
-  }
-  if (space.kind != SpaceKind::kPassThrough) {
+    space.format = capabilities.first_stage(E::FSPM::get(data), space.extended_access);
     if (space.format == nullptr) {
       return fail(FaultReason::kPasidEntryInvalid);
     }
-    space.input_bits =
-        static_cast<std::uint8_t>(std::min<unsigned>(space.format->input_bits, offered.guest_address_width));
-  } else if (!pass || !offered.pass_through) {
-    // A reserved PGTT, or one that is not offered.
-    return fail(FaultReason::kPasidEntryInvalid);
+    space.root = E::FSPTPTR::in_place(data);
+    space.input_bits = space.format->input_bits;
+  }
+  if (type == Type::kPassThrough) {
+    space.input_bits = static_cast<std::uint8_t>(offered.host_address_width);
   }
   space.tag = SpaceTag(space.kind, space.did, pasid_);
   space_ = space;

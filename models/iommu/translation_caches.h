@@ -20,13 +20,15 @@ struct IotlbEntry {
   bool snoop = false;  // SNP of a second-stage leaf
 };
 
-// "The table of `level` for these addresses is at `table`", with the rights of the entries above.
+// "The table of `level` for these addresses is at `table`", with the rights of the entries above. Nested: a
+// table of the first stage, at a host address.
 struct PagingEntry {
   Addr table = 0;
   std::uint8_t level = 0;
   bool read = false;
   bool write = false;
   bool user = false;
+  bool writable = true;  // nested: the second stage lets the table be written
 };
 
 // A cache whose last look-up is remembered. WHY: successive requests mostly use one context; asking
@@ -108,11 +110,11 @@ class TranslationCaches {
   }
 
   // The lowest table known on the way to `iova`, or nullptr.
-  const PagingEntry* table(SpaceTag tag, Addr iova) { return paging(tag).lookup(tag.bits(), iova); }
+  const PagingEntry* table(SpaceTag tag, Addr iova) { return paging(tag).lookup(tag.table_bits(), iova); }
   // A table of `level` serves the 2^span addresses that one entry of the level above maps.
   static unsigned span(unsigned level) { return kPageShift + PageTableFormat::kIndexBits * level; }
   void fill_table(SpaceTag tag, Addr iova, const PagingEntry& entry) {
-    paging(tag).fill(tag.bits(), iova, span(entry.level), entry);
+    paging(tag).fill(tag.table_bits(), iova, span(entry.level), entry);
   }
 
   // Context-cache invalidations. `mask`: bits of the requester that are not compared.
@@ -141,7 +143,7 @@ class TranslationCaches {
   static Addr key(RequesterId requester) { return Addr{requester.value()} << kPageShift; }
   static Addr key(Pasid pasid) { return Addr{pasid.value()} << kPageShift; }
   Tlb<PagingEntry>& paging(SpaceTag tag) {
-    return tag.kind() == SpaceKind::kFirstStage ? first_stage_ : second_stage_;
+    return has_first_stage(tag.kind()) ? first_stage_ : second_stage_;
   }
 
   RememberingCache<ContextEntry> context_;

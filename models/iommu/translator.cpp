@@ -6,6 +6,14 @@ namespace svasim {
 
 using Next = Translator::Next;
 
+namespace {
+
+PageRights rights_of(const WalkResult& walk) {
+  return {walk.read, walk.write, walk.user, walk.dirty, walk.second_write};
+}
+
+}  // namespace
+
 Next Translator::resolve_anew(Request& request) {
   const std::uint64_t key = key_of(request);
   repeated_key_ = kNoKey;
@@ -48,11 +56,12 @@ Next Translator::resolve_anew(Request& request) {
   if (request.kind == RequestKind::kPageRequest) {
     return Next::kDone;
   }
-  // SPEC: [VTD 3.6.1] no execute requests up to major version 7; privileged ones need SRE.
+  // SPEC: [VTD 3.6.1] no execute requests up to major version 7; privileged ones need SRE, a field of the
+  // first stage.
   if (request.execute) {
     return fail(request, FaultReason::kPasidExecuteRequested);
   }
-  if (request.access.privileged && !space.supervisor) {
+  if (request.access.privileged && has_first_stage(space.kind) && !space.supervisor) {
     return fail(request, FaultReason::kSupervisorDisabled);
   }
   if (from_caches) {
@@ -146,7 +155,7 @@ void Translator::take(Request& request, const StructureFetch& fetch) {
 FaultReason Translator::input_fault(const Request& request) const {
   const AddressSpace& space = *request.space;
   FaultReason reason = FaultReason::kNone;
-  if (space.kind == SpaceKind::kFirstStage) {
+  if (has_first_stage(space.kind)) {
     reason = space.format->accepts(request.iova) ? FaultReason::kNone : FaultReason::kNotCanonical;
   } else if ((request.iova >> space.input_bits) != 0) {
     reason = space.kind == SpaceKind::kPassThrough ? FaultReason::kHostAddressBeyondWidth
@@ -211,12 +220,19 @@ void Translator::make_walk(const Request& request, WalkRequest& walk) {
   walk.level = space.format->levels;
   walk.table = space.root;
   walk.upper_read = walk.upper_write = walk.upper_user = true;
+  walk.nested.format = space.second_format;
+  walk.nested.root = space.second_root;
+  walk.nested.input_bits = space.second_input_bits;
+  walk.nested.update_ad = space.second_update_ad;
+  walk.nested.table_known = false;
   if (const PagingEntry* entry = caches_.table(space.tag, request.iova)) {
     walk.level = entry->level;
     walk.table = entry->table;
     walk.upper_read = entry->read;
     walk.upper_write = entry->write;
     walk.upper_user = entry->user;
+    walk.nested.table_known = true;
+    walk.nested.table_writable = entry->writable;
   }
   walk.iova = request.iova;
   walk.is_read = request.access.read;
@@ -234,8 +250,7 @@ bool Translator::learn(const AddressSpace& space, const WalkRequest& walk, const
                        std::uint64_t born) {
   // SPEC: [VTD 6.1] with CM = 0 nothing that faulted is cached. A translation request that got no rights
   // faulted too: its leaf has no accessed bit, which a privileged request could otherwise use unset.
-  const EffectiveRights granted =
-      effective_rights({result.read, result.write, result.user, result.dirty}, space, walk.privileged);
+  const EffectiveRights granted = effective_rights(rights_of(result), space, walk.privileged);
   if (result.fault != FaultReason::kNone || (!granted.read && !granted.write)) {
     return true;
   }
@@ -250,7 +265,7 @@ bool Translator::learn(const AddressSpace& space, const WalkRequest& walk, const
     IotlbEntry entry;
     entry.page = result.page;
     entry.born = born;
-    entry.rights = {result.read, result.write, result.user, result.dirty};
+    entry.rights = rights_of(result);
     entry.shift = result.page_shift;
     entry.snoop = result.snoop;
     caches_.fill_translation(space.tag, walk.iova, entry);
@@ -265,7 +280,8 @@ bool Translator::learn(const AddressSpace& space, const WalkRequest& walk, const
       kept = false;
       continue;
     }
-    caches_.fill_table(space.tag, walk.iova, {step.table, step.level, step.read, step.write, step.user});
+    caches_.fill_table(space.tag, walk.iova,
+                       {step.table, step.level, step.read, step.write, step.user, step.writable});
   }
   return kept;
 }
@@ -282,7 +298,7 @@ Next Translator::take(Request& request, const WalkRequest& walk, const WalkResul
     }
     return fail(request, space.legacy ? legacy_reason(result.fault, request.is_write()) : result.fault);
   }
-  const PageRights rights{result.read, result.write, result.user, result.dirty};
+  const PageRights rights = rights_of(result);
   const EffectiveRights effective = effective_rights(rights, space, access.privileged);
   const EffectiveRights granted = effective_rights(rights, space, walk.privileged);
   if (!same_access && !granted.read && !granted.write) {

@@ -198,6 +198,7 @@ bool pasid_entry_reserved(const Words<8>& entry, const ReferenceRegisters& regis
                        outside<E::SRE, E::FSPM, E::WPE, WideField<134, 133>, E::EAFE, E::FSPTPTR>(),
                        ~std::uint64_t{0}, ~std::uint64_t{0}, ~std::uint64_t{0}, ~std::uint64_t{0},
                        ~std::uint64_t{0}};
+  if (VtdEcap::SSADS::get(ecap) == 0) reserved[0] |= E::SSADE::kMask;
   if (VtdEcap::SMPWCS::get(ecap) == 0) reserved[1] |= E::PWSNP::kMask;
   if (VtdEcap::SC::get(ecap) == 0) reserved[1] |= E::PGSNP::kMask;
   if (VtdEcap::MTS::get(ecap) == 0) reserved[1] |= E::CD::kMask | E::EMTE::kMask | E::PAT::kMask;
@@ -266,15 +267,18 @@ FaultReason find_pasid_entry(const MemoryView& memory, const ReferenceRegisters&
       return FaultReason::kPasidEntryInvalid;
   }
 
-  // 4. Fields of the stages in use; those of the other stage are ignored.
+  // 4. Fields of the stages in use; those of the other stage are ignored. Reserved address bits come first.
+  if (second && beyond_host(registers, E::SSPTPTR::in_place(entry))) return FaultReason::kPasidEntryReserved;
+  if (first && !second && beyond_host(registers, E::FSPTPTR::in_place(entry))) {
+    return FaultReason::kPasidEntryReserved;
+  }
   if (second) {
     const std::uint64_t aw = E::AW::get(entry);
     const unsigned levels = aw >= 1 && aw <= 3 ? static_cast<unsigned>(aw) + 2 : 0;
     if (!supports_levels(registers, levels)) return FaultReason::kPasidEntryInvalid;
     context.second_stage_levels = levels;
     context.second_stage_table = E::SSPTPTR::in_place(entry);
-    if (beyond_host(registers, context.second_stage_table)) return FaultReason::kPasidEntryReserved;
-    context.second_stage_accessed_dirty = VtdEcap::SSADS::get(ecap) != 0 && E::SSADE::get(entry) != 0;
+    context.second_stage_accessed_dirty = E::SSADE::get(entry) != 0;
   }
   if (first) {
     const std::uint64_t mode = E::FSPM::get(entry);
@@ -285,7 +289,6 @@ FaultReason find_pasid_entry(const MemoryView& memory, const ReferenceRegisters&
     context.write_protect = E::WPE::get(entry) != 0;
     context.extended_accessed = E::EAFE::get(entry) != 0;
     // A guest address when nested.
-    if (!second && beyond_host(registers, context.first_stage_table)) return FaultReason::kPasidEntryReserved;
     if (second && (context.first_stage_table >> guest_width(registers, context.second_stage_levels)) != 0) {
       return FaultReason::kPasidEntryInvalid;
     }

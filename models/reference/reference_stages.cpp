@@ -62,6 +62,7 @@ FaultReason read_first_stage_entry(const MemoryView& memory, const ReferenceRegi
     if (through.fault != FaultReason::kNone) return through.fault;
     if (!through.read) return top ? FaultReason::kNestedTopNoRead : FaultReason::kNestedEntryNoRead;
     if (as_write && !through.write) return FaultReason::kNestedAccessedDirtyNoWrite;
+    if (const FaultReason fault = updates.refused(context); fault != FaultReason::kNone) return fault;
     may_update = through.write;
     host = through.address;
   }
@@ -69,6 +70,32 @@ FaultReason read_first_stage_entry(const MemoryView& memory, const ReferenceRegi
     return top ? FaultReason::kFirstStageTopAccess : FaultReason::kFirstStageAccess;
   }
   return FaultReason::kNone;
+}
+
+// The page of a nested request: `leaf` is what the first stage found, at a guest address, and becomes what
+// both stages give.
+FaultReason find_nested_page(const MemoryView& memory, const ReferenceRegisters& registers,
+                             const ReferenceContext& context, const ReferenceAccess& access,
+                             ReferenceUpdates& updates, ReferenceLeaf& leaf) {
+  if (!leaf.user && !context.privileged) return FaultReason::kUserNotAllowed;
+  if (access.judged && access.write && !leaf.write) return FaultReason::kNoWrite;
+  const unsigned width = std::min(static_cast<unsigned>(VtdCap::MGAW::get(registers.cap)) + 1,
+                                  12 + 9 * context.second_stage_levels);
+  if ((leaf.address >> width) != 0) return FaultReason::kNestedBeyondWidth;
+  const ReferenceLeaf page =
+      walk_second_stage(memory, registers, context, leaf.address, access.write && leaf.write, updates);
+  if (page.fault != FaultReason::kNone) return page.fault;
+  leaf.address = page.address;
+  leaf.page_shift = std::min(leaf.page_shift, page.page_shift);
+  leaf.read = page.read;
+  leaf.write = leaf.write && page.write;
+  leaf.snoop = page.snoop;
+  if (access.judged) {
+    const bool zero_length_ok = access.zero_length && leaf.write && VtdCap::ZLR::get(registers.cap) != 0;
+    if (access.write && !leaf.write) return FaultReason::kNoWrite;
+    if (access.read && !leaf.read && !zero_length_ok) return FaultReason::kNoRead;
+  }
+  return updates.refused(context);
 }
 
 }  // namespace
@@ -149,12 +176,14 @@ ReferenceLeaf walk_second_stage(const MemoryView& memory, const ReferenceRegiste
       result.leaf = entry;
       return result;
     }
+    result.fault = updates.refused(context);
+    if (result.fault != FaultReason::kNone) return result;
     table = S::ADDR::in_place(entry);
   }
 }
 
 ReferenceLeaf walk_first_stage(const MemoryView& memory, const ReferenceRegisters& registers,
-                               const ReferenceContext& context, Addr input, bool wants_write,
+                               const ReferenceContext& context, Addr input, const ReferenceAccess& access,
                                ReferenceUpdates& updates) {
   ReferenceLeaf result;
   const bool nested = context.translation == PasidGranularTranslation::kNested;
@@ -164,7 +193,6 @@ ReferenceLeaf walk_first_stage(const MemoryView& memory, const ReferenceRegister
   bool read_write = true;
   bool user = true;
   Addr table = context.first_stage_table;
-  Addr guest = 0;
   for (unsigned level = context.first_stage_levels;; --level) {
     // 1. Read the entry.
     const bool top = level == context.first_stage_levels;
@@ -192,47 +220,34 @@ ReferenceLeaf walk_first_stage(const MemoryView& memory, const ReferenceRegister
     // 5. Rights hold only if every level grants them.
     read_write = read_write && F::RW::get(entry) != 0;
     user = user && F::US::get(entry) != 0;
-    // 6. The entry is used: A (and EA) are due, on the leaf of a write also D.
-    const bool writable = read_write || (context.privileged && !context.write_protect);
-    const bool dirty = leaf && wants_write && writable && (user || context.privileged);
+    if (leaf) {
+      const std::uint64_t offset = low_bits(leaf_shift(level));
+      result.page_shift = leaf_shift(level);
+      result.address = (F::ADDR::in_place(entry) & ~offset) | (input & offset);
+      result.leaf_entry = where;
+      result.leaf = entry;
+      result.read = true;
+      result.write = read_write || (context.privileged && !context.write_protect);
+      result.user = user;
+    }
+    // 6. Nested: what the leaf allows, and then the page itself through the second stage.
+    if (leaf && nested) {
+      result.fault = find_nested_page(memory, registers, context, access, updates, result);
+      if (result.fault != FaultReason::kNone) return result;
+    }
+    // 7. The entry is used: A (and EA) are due, on the leaf of a write also D.
+    const bool dirty = leaf && access.write && result.write && (user || context.privileged);
     const std::uint64_t due = accessed | (dirty ? F::D::kMask : 0);
     if ((due & ~entry) != 0 && !may_update) {
       result.fault = FaultReason::kNestedAccessedDirtyNoWrite;
       return result;
     }
     updates.need(where, entry, due, TableStage::kFirst);
-    if (leaf) {
-      const std::uint64_t offset = low_bits(leaf_shift(level));
-      result.page_shift = leaf_shift(level);
-      guest = (F::ADDR::in_place(entry) & ~offset) | (input & offset);
-      result.leaf_entry = where;
-      result.leaf = entry;
-      result.read = true;
-      result.write = writable;
-      result.user = user;
-      break;
-    }
+    if (leaf) return result;
+    result.fault = updates.refused(context);
+    if (result.fault != FaultReason::kNone) return result;
     table = F::ADDR::in_place(entry);
   }
-  result.address = guest;
-  if (!nested) return result;
-
-  // 7. The page itself through the second stage.
-  const unsigned width = std::min(static_cast<unsigned>(VtdCap::MGAW::get(registers.cap)) + 1,
-                                  12 + 9 * context.second_stage_levels);
-  if ((guest >> width) != 0) {
-    result.fault = FaultReason::kNestedBeyondWidth;
-    return result;
-  }
-  const ReferenceLeaf final =
-      walk_second_stage(memory, registers, context, guest, wants_write && result.write, updates);
-  result.fault = final.fault;
-  result.address = final.address;
-  result.page_shift = std::min(result.page_shift, final.page_shift);
-  result.read = result.read && final.read;
-  result.write = result.write && final.write;
-  result.snoop = final.snoop;
-  return result;
 }
 
 }  // namespace svasim

@@ -24,6 +24,15 @@ struct ReferenceLeaf {
   std::uint64_t leaf = 0;
 };
 
+// What the access does with the page, and whether it faults on missing rights (a translation request is told
+// of them instead).
+struct ReferenceAccess {
+  bool read = true;
+  bool write = false;
+  bool zero_length = false;
+  bool judged = true;
+};
+
 // Bits the walks must set, in the order they are found, each with the fault when it cannot be done.
 struct ReferenceUpdates {
   struct Item {
@@ -34,6 +43,10 @@ struct ReferenceUpdates {
   };
   std::vector<Item> items;
   void need(Addr entry, std::uint64_t value, std::uint64_t bits, TableStage stage);
+  // The fault when the walk is not snooped and so no bit can be set.
+  FaultReason refused(const ReferenceContext& context) const {
+    return context.walk_snooped || items.empty() ? FaultReason::kNone : items.front().not_snooped;
+  }
 };
 
 // Second stage of `input`. With `wants_write` the leaf's D bit is due if the tables allow writing.
@@ -42,9 +55,9 @@ ReferenceLeaf walk_second_stage(const MemoryView& memory, const ReferenceRegiste
                                 ReferenceUpdates& updates);
 
 // First stage of `input`, every table access going through the second stage when nested. The result
-// is a host address; the rights of a nested result include those of the second stage.
+// is a host address; the rights of a nested result include those of the second stage, and are judged.
 ReferenceLeaf walk_first_stage(const MemoryView& memory, const ReferenceRegisters& registers,
-                               const ReferenceContext& context, Addr input, bool wants_write,
+                               const ReferenceContext& context, Addr input, const ReferenceAccess& access,
                                ReferenceUpdates& updates);
 
 }  // namespace svasim

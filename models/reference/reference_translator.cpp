@@ -125,8 +125,9 @@ ReferenceResult ReferenceTranslator::run(const ReferenceRequest& request, Memory
   const bool no_write = asks_translation && request.no_write && VtdEcap::NWFS::get(registers_.ecap) != 0;
   const bool wants_write = asks_translation ? !no_write : request.write;
   ReferenceUpdates updates;
+  const ReferenceAccess access{request.read, wants_write, request.zero_length, !asks_translation};
   const ReferenceLeaf leaf =
-      first_stage ? walk_first_stage(memory_, registers_, context, request.address, wants_write, updates)
+      first_stage ? walk_first_stage(memory_, registers_, context, request.address, access, updates)
                   : walk_second_stage(memory_, registers_, context, request.address, wants_write, updates);
   if (leaf.fault != FaultReason::kNone) return fail(result, request, leaf.fault, fpd);
 
@@ -148,13 +149,15 @@ ReferenceResult ReferenceTranslator::run(const ReferenceRequest& request, Memory
     if (request.read && !leaf.read && !zero_length_ok) return fail(result, request, no_read_fault, fpd);
   }
 
-  // 8. DMA does not reach the interrupt range.
+  // 8. Bits of the leaf that cannot be set.
+  if (const FaultReason refused = updates.refused(context); refused != FaultReason::kNone) {
+    return fail(result, request, refused, fpd);
+  }
+
+  // 9. DMA does not reach the interrupt range.
   if (in_interrupts(leaf.address)) return fail(result, request, interrupt_output, fpd);
 
-  // 9. Accessed and dirty bits, before the translation may be used.
-  for (const ReferenceUpdates::Item& item : updates.items) {
-    if (!context.walk_snooped) return fail(result, request, item.not_snooped, fpd);
-  }
+  // 10. Accessed and dirty bits, before the translation may be used.
   for (const ReferenceUpdates::Item& item : updates.items) {
     if (writable != nullptr) {
       std::uint64_t value = 0;

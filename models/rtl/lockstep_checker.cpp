@@ -92,7 +92,7 @@ void LockstepChecker::walk_accessed(unsigned slot, const WalkAccess& access) {
 
 void LockstepChecker::walk_finished(unsigned slot, const WalkResult& result, Ps /*when*/) {
   const Record& record = records_[slot];
-  if (!rtl_covers(*record.request.format)) {
+  if (!rtl_covers(record.request)) {
     stats_.uncovered.add();
     return;
   }

@@ -1,8 +1,12 @@
 #include "models/rtl/rtl_format.h"
 
+#include "models/formats/page_table_format.h"
+
 namespace svasim {
 
-bool rtl_covers(const PageTableFormat& format) { return format.name == "x86-fs4"; }
+bool rtl_covers(const WalkRequest& walk) {
+  return walk.format->name == "x86-fs4" && walk.nested.format == nullptr;
+}
 
 RtlWalkRequest to_rtl_request(const WalkRequest& walk) {
   const PageTableFormat& format = *walk.format;
@@ -38,9 +42,9 @@ WalkResult to_walk_result(const WalkRequest& walk, const RtlWalkResult& rtl) {
   result.reads = rtl.reads;
   result.updates = rtl.updates;
   result.steps = rtl.steps;
-  for (unsigned i = 0; i < rtl.steps; ++i) {
+  for (unsigned i = 0; i < rtl.steps && i < result.step.size(); ++i) {
     const RtlWalkResult::Step& step = rtl.step[i];
-    result.step[i] = {step.table, step.level, walk.upper_read, step.write, step.user};
+    result.step[i] = {step.table, step.level, walk.upper_read, step.write, step.user, true};
   }
   return result;
 }

@@ -1,14 +1,13 @@
 // From the walker interface to the pins of the RTL walker and back.
 #pragma once
 
-#include "models/formats/page_table_format.h"
 #include "models/rtl/rtl_walker_core.h"
 #include "models/walker/walker_if.h"
 
 namespace svasim {
 
-// The RTL walker knows one format, x86-fs4, with the options it has pins for.
-bool rtl_covers(const PageTableFormat& format);
+// The RTL walker knows one format, x86-fs4, with the options it has pins for, and one stage.
+bool rtl_covers(const WalkRequest& walk);
 
 // `walk.format` is covered.
 RtlWalkRequest to_rtl_request(const WalkRequest& walk);

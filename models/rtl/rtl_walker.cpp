@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/config.h"
+#include "models/formats/page_table_format.h"
 #include "models/rtl/rtl_format.h"
 #include "models/rtl/rtl_stats.h"
 
@@ -21,12 +22,12 @@ RtlWalkerCore::Options core_options(const std::string& waves_file) {
   return options;
 }
 
-[[noreturn]] void refuse(const std::string& walker, const PageTableFormat& format) {
+[[noreturn]] void refuse(const std::string& walker, const WalkRequest& walk) {
   Problems problems;
   problems.add(
       Where(), walker + ".kind",
-      fmt::format("the rtl walker walks x86-fs4 only, but software uses {}; take kind tlm or lockstep",
-                  format.name));
+      fmt::format("the rtl walker walks x86-fs4 only, but software uses {}{}; take kind tlm or lockstep",
+                  walk.format->name, walk.nested.format == nullptr ? "" : ", nested"));
   throw ConfigError(problems);
 }
 
@@ -82,8 +83,8 @@ void RtlWalker::begin(const Walk& walk) {
 
 void RtlWalker::take(const Walk& walk, Ps edge) {
   WalkExtension& extension = walk_of(*walk.payload);
-  if (!rtl_covers(*extension.request.format)) {
-    refuse(name(), *extension.request.format);
+  if (!rtl_covers(extension.request)) {
+    refuse(name(), extension.request);
   }
   walk_ = walk;
   taken_ = edge;

@@ -10,6 +10,7 @@ WalkMachine::Need WalkMachine::start(const WalkRequest& request) {
   result_.read = request.upper_read;
   result_.write = request.upper_write;
   result_.user = request.upper_user;
+  leaf_ = false;
   level_ = request.level;
   const PageTableFormat& format = *request_.format;
   SVASIM_CHECK(level_ >= 1 && level_ <= format.levels, "a walk starts at a level of its format");
@@ -54,15 +55,16 @@ WalkMachine::Need WalkMachine::look() {
   std::uint64_t wanted = format.table_accessed;
   if (leaf_) {
     wanted = 0;
-    const FaultReason denied = check_rights(rights);
-    if (denied == FaultReason::kNone) {
+    denied_ = check_rights(rights);
+    may_write_ = allows_write(rights);
+    if (denied_ == FaultReason::kNone) {
       wanted = format.accessed | format.extended_accessed;
-      if (request_.is_write && allows_write(rights)) {
+      if (request_.is_write && may_write_) {
         wanted |= format.dirty;
       }
     } else if (request_.need_access) {
       keep(rights);
-      return fail(denied);
+      return fail(denied_);
     }
   }
   if ((entry_ & wanted) != wanted) {

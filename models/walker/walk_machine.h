@@ -29,6 +29,17 @@ class WalkMachine {
   std::uint64_t desired() const { return desired_; }
   unsigned level() const { return level_; }
   const WalkResult& result() const { return result_; }
+  const WalkRequest& request() const { return request_; }
+
+  // At a leaf, while its update is asked for or when done without a fault: what keeps the request out,
+  // whether it may write, and the address that the leaf maps the input to.
+  bool at_leaf() const { return leaf_; }
+  FaultReason denied() const { return denied_; }
+  bool may_write() const { return may_write_; }
+  Addr mapped() const {
+    const Addr offset = (Addr{1} << request_.format->page_shift(level_)) - 1;
+    return request_.format->page_address(level_, entry_) | (request_.iova & offset);
+  }
 
  private:
   struct Rights {
@@ -59,6 +70,8 @@ class WalkMachine {
   std::uint64_t desired_ = 0;
   unsigned level_ = 0;
   bool leaf_ = false;
+  bool may_write_ = false;
+  FaultReason denied_ = FaultReason::kNone;
 };
 
 }  // namespace svasim

@@ -101,7 +101,7 @@ void PageTableWalker::advance(Slot& slot, WalkMachine::Need need, Ps when) {
   (*requesters_[done.port])->nb_transport_bw(*done.payload, phase, time);
 }
 
-void PageTableWalker::prepare(EntryAccess& access, const WalkMachine& machine, WalkMachine::Need need) {
+void PageTableWalker::prepare(EntryAccess& access, const PageWalk& machine, WalkMachine::Need need) {
   if (need == WalkMachine::Need::kUpdate) {
     access.prepare_update(machine.address(), machine.expected(), machine.desired());
   } else {

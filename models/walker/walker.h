@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "models/walker/entry_access.h"
-#include "models/walker/walk_machine.h"
+#include "models/walker/page_walk.h"
 #include "models/walker/walk_observer.h"
 #include "models/walker/walker_base.h"
 #include "models/walker/walker_params.h"
@@ -48,7 +48,7 @@ class PageTableWalker : public Walker, private FwReceiver, private MemoryClient 
   struct Slot {
     explicit Slot(std::uint32_t number) : access(number) {}
     EntryAccess access;
-    WalkMachine machine;
+    PageWalk machine;
     Walk walk;
     Ps started = 0;
     Ps left = 0;  // the access under way
@@ -64,7 +64,7 @@ class PageTableWalker : public Walker, private FwReceiver, private MemoryClient 
   Ps next_begin() const { return std::max(arrivals_.due(), free_.due()); }
   void begin(const Walk& walk, Ps now);
   void advance(Slot& slot, WalkMachine::Need need, Ps when);
-  static void prepare(EntryAccess& access, const WalkMachine& machine, WalkMachine::Need need);
+  static void prepare(EntryAccess& access, const PageWalk& machine, WalkMachine::Need need);
   static WalkMachine::Need resume(Slot& slot);
   void tell(const Slot& slot, Ps answered);
   void count(const WalkResult& result);

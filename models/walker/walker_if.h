@@ -14,6 +14,18 @@ namespace svasim {
 
 struct PageTableFormat;
 
+// The second stage under a first: what guest-physical addresses are translated with. SPEC: [VTD 3.8]
+struct NestedStage {
+  const PageTableFormat* format = nullptr;  // nullptr: the walk has one stage
+  Addr root = 0;
+  std::uint8_t input_bits = 0;  // guest-physical addresses have no more: min(MGAW, AGAW)
+  bool update_ad = false;       // SSADE; tables of the first stage are then read as if they were written
+  // WalkRequest::table is a host address, known from an earlier walk, and not a guest-physical one; and
+  // whether the second stage lets it be written.
+  bool table_known = false;
+  bool table_writable = true;
+};
+
 // One page walk. Everything the walker needs is in the request: it holds no context, no PASID
 // table and no cache, so one walker can serve several IOMMUs.
 struct WalkRequest {
@@ -39,6 +51,9 @@ struct WalkRequest {
   bool snooped = true;           // PWSNP / coherent walk; a needed A/D update without it is a fault
   std::uint8_t host_address_width = 46;  // HAW: higher address bits in an entry are reserved
   std::uint64_t id = 0;                  // unique per requester and deterministic; orders equal-time work
+
+  // A nested walk: `format` is the first stage's, and its tables and pages lie at guest-physical addresses.
+  NestedStage nested;
 };
 
 // The answer. Fault codes are those of the walk (first or second stage, by format); which answer a
@@ -51,6 +66,9 @@ struct WalkResult {
   bool read = false;
   bool write = false;
   bool user = false;
+  // Nested: `write` is the first stage's right, this the second's. WHY apart: privileged requests may pass
+  // over the one and not over the other. `read` is both, as a first stage restricts no reads.
+  bool second_write = true;
   bool dirty = false;  // D of the leaf after the walk (true when the format keeps none)
   bool global = false;
   bool non_leaf_snoop = false;
@@ -60,13 +78,15 @@ struct WalkResult {
   std::uint8_t updates = 0;      // atomic A/D updates done
 
   // Tables visited, for paging-structure caches: step i is the entry that points to the table of
-  // level `level`, with the rights accumulated down to and including that entry.
+  // level `level`, with the rights accumulated down to and including that entry. Nested: of the first stage,
+  // with host addresses, and whether the second stage lets the table be written.
   struct Step {
     Addr table = 0;
     std::uint8_t level = 0;
     bool read = false;
     bool write = false;
     bool user = false;
+    bool writable = true;
   };
   std::uint8_t steps = 0;
   std::array<Step, 4> step{};

@@ -14,6 +14,7 @@ namespace {
 using Scope = InvalidationScope;
 const SpaceTag kFirst(SpaceKind::kFirstStage, DomainId(1), Pasid(7));
 const SpaceTag kSecond(SpaceKind::kSecondStage, DomainId(1), Pasid(7));
+const SpaceTag kNested(SpaceKind::kNested, DomainId(1), Pasid(7));
 
 Scope page_scope(Scope::Kind kind, Addr address, unsigned shift, bool leaf_only = false) {
   Scope scope;
@@ -29,7 +30,9 @@ Scope page_scope(Scope::Kind kind, Addr address, unsigned shift, bool leaf_only 
 TEST(IommuSpaceTag, KeepsDomainAndPasidApart) {
   EXPECT_EQ(kFirst.did(), DomainId(1));
   EXPECT_EQ(kFirst.pasid(), Pasid(7));
-  EXPECT_EQ(kSecond.pasid(), Pasid(0)) << "second-stage entries are tagged by domain alone";
+  EXPECT_EQ(kSecond.pasid(), Pasid(7));
+  EXPECT_EQ(SpaceTag(kSecond.table_bits()).pasid(), Pasid(0)) << "its tables are known by domain alone";
+  EXPECT_EQ(kNested.table_bits(), kNested.bits());
   EXPECT_NE(kFirst.bits(), kSecond.bits());
   const SpaceTag big(SpaceKind::kPassThrough, DomainId(0xFFFF), Pasid(kMaxPasid));
   EXPECT_EQ(big.did(), DomainId(0xFFFF));
@@ -54,6 +57,54 @@ TEST(IommuInvalidationScope, RangesAndSizes) {
   const Scope pasid = page_scope(Scope::Kind::kPasid, 0, 12);
   EXPECT_TRUE(pasid.covers(kSecond, 0x1000, 12));
   EXPECT_FALSE(pasid.covers_table(kSecond, 0x1000, 21));
+}
+
+// Who loses what: rows of the table of the specification. SPEC: [VTD 6.5.2.3, 6.5.2.4]
+TEST(IommuInvalidationScope, KindsAndStages) {
+  using K = SpaceKind;
+  using Kind = Scope::Kind;
+  struct Row {
+    Kind kind;
+    bool leaf_only;
+    bool second, nested;              // IOTLB entries of the same page
+    bool second_table, nested_table;  // entries of the paging-structure caches around it
+  };
+  const Row rows[] = {
+      {Kind::kGlobal, false, true, true, true, true},
+      {Kind::kDomain, false, true, true, true, true},
+      {Kind::kDomainPage, false, true, true, true, true},
+      {Kind::kDomainPage, true, true, true, false, true},
+      {Kind::kPasid, false, true, true, false, true},
+      {Kind::kPasidPage, false, false, true, false, true},
+      {Kind::kPasidPage, true, false, true, false, false},
+  };
+  const Addr page = 0x80000000;
+  for (const Row& row : rows) {
+    const Scope scope = page_scope(row.kind, page, 12, row.leaf_only);
+    SCOPED_TRACE(static_cast<int>(row.kind));
+    EXPECT_EQ(scope.covers(kSecond, page, 12), row.second);
+    EXPECT_EQ(scope.covers(SpaceTag(K::kPassThrough, DomainId(1), Pasid(7)), page, 12), row.second);
+    for (const SpaceTag& tag : {kFirst, kNested}) {
+      EXPECT_EQ(scope.covers(tag, page, 12), row.nested);
+      EXPECT_EQ(scope.covers_table(SpaceTag(tag.table_bits()), page, 21), row.nested_table);
+    }
+    EXPECT_EQ(scope.covers_table(SpaceTag(kSecond.table_bits()), page, 21), row.second_table);
+    // Another page of the same space.
+    const Addr other = page + (Addr{1} << 30);
+    const bool paged = row.kind == Kind::kDomainPage || row.kind == Kind::kPasidPage;
+    EXPECT_EQ(scope.covers(kSecond, other, 12), row.second && !paged);
+    EXPECT_EQ(scope.covers(kNested, other, 12), row.kind != Kind::kPasidPage);
+    EXPECT_EQ(scope.covers_table(kNested, other, 21), row.kind != Kind::kPasidPage);
+    // Another PASID of the domain, and another domain.
+    const bool by_pasid = row.kind == Kind::kPasid || row.kind == Kind::kPasidPage;
+    const SpaceTag pasid(K::kNested, DomainId(1), Pasid(8));
+    EXPECT_EQ(scope.covers(pasid, page, 12), !by_pasid);
+    EXPECT_EQ(scope.covers_table(pasid, page, 21), !by_pasid);
+    EXPECT_EQ(scope.covers(SpaceTag(K::kSecondStage, DomainId(1), Pasid(8)), page, 12), !by_pasid);
+    const SpaceTag domain(K::kNested, DomainId(2), Pasid(7));
+    EXPECT_EQ(scope.covers(domain, page, 12), row.kind == Kind::kGlobal);
+    EXPECT_EQ(scope.covers_table(domain, page, 21), row.kind == Kind::kGlobal);
+  }
 }
 
 TEST(IommuStaleCheck, FindsUseAfterCompletion) {
