@@ -140,7 +140,7 @@ ReferenceResult ReferenceTranslator::run(const ReferenceRequest& request, Memory
   if (asks_translation) {
     result.read = leaf.read;
     result.write = leaf.write && !no_write;
-    if (!result.read && !result.write) return fail(result, request, no_read_fault, fpd);
+    if (!leaf.read && !leaf.write) return fail(result, request, no_read_fault, fpd);
   } else {
     result.read = leaf.read;
     result.write = leaf.write;
@@ -153,6 +153,8 @@ ReferenceResult ReferenceTranslator::run(const ReferenceRequest& request, Memory
   if (const FaultReason refused = updates.refused(context); refused != FaultReason::kNone) {
     return fail(result, request, refused, fpd);
   }
+  // NW only takes from the answer: the page was there to be written.
+  if (!result.read && !result.write) return fail(result, request, no_read_fault, fpd);
 
   // 9. DMA does not reach the interrupt range.
   if (in_interrupts(leaf.address)) return fail(result, request, interrupt_output, fpd);

@@ -133,6 +133,10 @@ PageWalk::Need PageWalk::second_needs(Need need) {
 }
 
 PageWalk::Need PageWalk::at_page() {
+  if (!page_.read && !first_.may_write()) {
+    page_.write = false;
+  }
+  // Nothing is marked for a request without any right.
   if (!update_due_ || (!page_.read && !page_.write)) {
     return finish(FaultReason::kNone, 0);
   }

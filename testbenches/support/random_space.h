@@ -1,6 +1,8 @@
 // Random page tables and random addresses that have something to do with them.
 #pragma once
 
+#include <algorithm>
+#include <functional>
 #include <vector>
 
 #include "base/rng.h"
@@ -12,6 +14,8 @@ namespace svasim::test {
 struct RandomFrames {
   Addr first = 0;      // a multiple of 1 GiB
   unsigned bits = 34;  // frames lie in [first, first + 2^bits)
+  // Or: any way to choose a frame of 2^shift bytes.
+  std::function<Addr(unsigned shift)> choose{};
 };
 
 // Pages of all sizes in a few clusters, so that walks share tables at every level; rights and damage
@@ -23,19 +27,25 @@ class RandomSpace {
     unsigned shift = 12;
   };
 
+  // `most_bits`: of the addresses, where the tables could take wider ones.
   RandomSpace(MemoryView& memory, TablePages& pages, TableStage stage, unsigned levels, RngStream& rng,
-              const RandomFrames& frames)
+              const RandomFrames& frames, unsigned most_bits = 64)
       : table_(memory, nullptr, pages, stage, levels), stage_(stage), rng_(rng), frames_(frames) {
     const unsigned input_bits = 12 + 9 * levels;
     for (int i = 0; i < 4; ++i) {
-      Addr base = rng_.next() & mask_between(input_bits - 1, 31);
+      Addr base = rng_.next() & mask_between(std::min(input_bits, most_bits) - 1, 31);
+      // The first 4 GiB are left to others where that matters.
+      if (most_bits != 64 && (base >> 32) == 0) base |= Addr{1} << 33;
       if (stage == TableStage::kFirst && (base >> (input_bits - 1)) != 0)
         base |= mask_between(63, input_bits);
       clusters_.push_back(base);
     }
   }
 
+  static unsigned leaf_level_of(const Page& page) { return page.shift == 12 ? 1 : page.shift == 21 ? 2 : 3; }
   PageTableBuilder& table() { return table_; }
+  // How much of it is damaged at a time, about.
+  void set_most_damage(std::size_t count) { most_damage_ = count; }
   const std::vector<Page>& pages() const { return pages_; }
 
   // Maps up to `count` further pages; what does not fit beside the others is left out.
@@ -60,7 +70,9 @@ class RandomSpace {
 
   // Maps the page, or maps it anew, with random frame and rights.
   bool map(const Page& page) {
-    const Addr frame = frames_.first + (rng_.next() & mask_between(frames_.bits - 1, page.shift));
+    const Addr frame = frames_.choose
+                           ? frames_.choose(page.shift)
+                           : frames_.first + (rng_.next() & mask_between(frames_.bits - 1, page.shift));
     return table_.map(page.iova, frame, page.shift, random_rights());
   }
 
@@ -72,9 +84,9 @@ class RandomSpace {
 
   // Flips a bit that is not a frame or table address bit, in an entry on the way to some page, or
   // flips one back. High address bits count as damage: they are reserved, or lead out of the memory.
-  Touched damage() {
-    if (damaged_.size() > 4 && rng_.below(3) != 0) return heal();
-    const Page page = busy_page();
+  Touched damage() { return damage(busy_page()); }
+  Touched damage(const Page& page) {
+    if (damaged_.size() > most_damage_ && rng_.below(3) != 0) return heal();
     const unsigned leaf = leaf_level_of(page);
     const unsigned level = leaf + static_cast<unsigned>(rng_.below(table_.levels() - leaf + 1));
     static constexpr unsigned kBits[] = {0,  0,  1,  1,  2,  2,  5,  6,  7,  7,  8,  9,  10,
@@ -88,6 +100,12 @@ class RandomSpace {
     return flip({page.iova, level}, bit);
   }
 
+  // Flips one bit on the way to a page, or flips some damage back.
+  Touched toggle(const Page& page, unsigned level, unsigned bit) {
+    if (damaged_.size() > most_damage_ && rng_.below(3) != 0) return heal();
+    return flip({page.iova, level}, bit);
+  }
+
   // For good: a table that is not in memory, and a reserved bit in a leaf, each on the way to some
   // 4-KiB page.
   void spoil() {
@@ -97,7 +115,7 @@ class RandomSpace {
 
   // Takes R/W, U/S or R and W away from a table entry on the way to some page, or flips some damage back.
   Touched change_upper_rights() {
-    if (damaged_.size() > 4 && rng_.below(3) != 0) return heal();
+    if (damaged_.size() > most_damage_ && rng_.below(3) != 0) return heal();
     const unsigned level = 2 + static_cast<unsigned>(rng_.below(table_.levels() - 1));
     return flip({busy_page().iova, level},
                 (stage_ == TableStage::kFirst ? 1 : 0) + static_cast<unsigned>(rng_.below(2)));
@@ -146,7 +164,6 @@ class RandomSpace {
   const T& pick(const std::vector<T>& list) {
     return list[rng_.below(list.size())];
   }
-  static unsigned leaf_level_of(const Page& page) { return page.shift == 12 ? 1 : page.shift == 21 ? 2 : 3; }
   void spoil(unsigned level, std::uint64_t bit) {
     for (int i = 0; i < 100; ++i) {
       const Page page = random_page();
@@ -197,6 +214,7 @@ class RandomSpace {
     unsigned bit;
   };
   std::vector<Damage> damaged_;
+  std::size_t most_damage_ = 4;
 };
 
 }  // namespace svasim::test

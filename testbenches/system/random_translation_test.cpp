@@ -129,14 +129,14 @@ class ScalableRun : public RandomTranslation {
       case 4:
         r.kind = RequestKind::kTranslationRequest;
         r.no_write = below(2) != 0;
+        if (below(12) == 0) r.address = 0xFEE0'0000 | (below(256) << 12);
         break;
       default:
         break;
     }
     r.write = r.kind != RequestKind::kTranslationRequest && below(2) == 0;
     r.read = !r.write;
-    const bool first = space.stage == TableStage::kFirst && r.pasid == space.pasid;
-    r.privileged = r.has_pasid && first && below(6) == 0;
+    r.privileged = r.has_pasid && below(6) == 0;
     r.execute = r.has_pasid && r.kind == RequestKind::kUntranslated && below(50) == 0;
     // Reads and writes keep to words of their own.
     r.address = (r.address & ~Addr{0xF}) | (r.write ? 8 : 0);
@@ -238,6 +238,7 @@ class LegacyRun : public RandomTranslation {
     }
     for (unsigned n = 0; n < 6; ++n) set(n, n % 3);
     structures_.set_legacy_context(device(6), TranslationType::kPassThrough, 0, 4, DomainId(50));
+    structures_.set_legacy_context(device(9), TranslationType::kWithAts, Addr{1} << 46, 4, DomainId(51));
     registers_.rtaddr = structures_.rtaddr();
     system_.enable(registers_.rtaddr);
   }
@@ -255,11 +256,13 @@ class LegacyRun : public RandomTranslation {
 
   ReferenceRequest random_request() override {
     ReferenceRequest r;
-    const auto n = static_cast<unsigned>(below(9));  // 6: pass-through, 7: unknown bus, 8: unknown device
+    const auto n =
+        static_cast<unsigned>(below(10));  // 6: pass-through, 7: unknown bus, 8: unknown device, 9: no table
     r.requester = n == 8 ? RequesterId::from_bdf(device(1).bus(), 31, 7) : device(n);
     r.address = spaces_[n < 6 ? space_of_[n] : 0]->random_address();
     if (n == 6) r.address = kPassFrames + (below(1 << 20) << 4);
     if (below(24) == 0) r.address = 0x7000'0000;
+    if (below(24) == 0) r.address = 0xFEE0'0000 | (below(256) << 12);
     r.has_pasid = below(40) == 0;
     switch (below(8)) {
       case 0:
@@ -383,10 +386,10 @@ TEST_P(LegacyMode, AgreesWithTheReference) {
   LegacyRun run(GetParam().small, GetParam().timing, GetParam().seed);
   run.run(kRounds, kStill, kMoving);
   EXPECT_EQ(run.translations(), kRounds * (kStill + kMoving));
-  expect_outcomes(run,
-                  {F::kNone, F::kLegacyRootNotPresent, F::kLegacyContextNotPresent, F::kLegacyTableAccess,
-                   F::kLegacyAddressBeyondWidth, F::kLegacyNoWrite, F::kLegacyNoRead, F::kLegacyEntryReserved,
-                   F::kLegacyAtsBlocked, F::kLegacyOutputInInterruptRange, F::kPasidInLegacyMode});
+  expect_outcomes(run, {F::kNone, F::kLegacyRootNotPresent, F::kLegacyContextNotPresent,
+                        F::kLegacyTableAccess, F::kLegacyAddressBeyondWidth, F::kLegacyNoWrite,
+                        F::kLegacyNoRead, F::kLegacyEntryReserved, F::kLegacyAtsBlocked,
+                        F::kLegacyContextReserved, F::kLegacyOutputInInterruptRange, F::kPasidInLegacyMode});
 }
 INSTANTIATE_TEST_SUITE_P(Random, LegacyMode,
                          testing::Values(Variant{"approximate", false, Timing::kApproximate, 5},
