@@ -178,6 +178,7 @@ class NestedRun : public RandomTranslation {
                                            : below(2) == 0 ? tables.damage()
                                                            : tables.change_upper_rights();
       const bool second = !space.nested && !space.first;
+      change.under_tables = second;
       if (second) {
         change.descriptors = {enough_for_second(space, touched, leaf)};
       } else {
