@@ -196,9 +196,9 @@ class RandomSpace {
     rights.write = rng_.below(3) != 0;
     rights.user = rng_.below(8) != 0;
     if (stage_ == TableStage::kSecond && !rights.read && !rights.write) rights.read = true;
-    // A and D as software may leave them, and bits it may use freely.
+    // A, D and SNP as software may leave them, and bits it may use freely.
     const bool first = stage_ == TableStage::kFirst;
-    rights.extra = rng_.next() & (first ? 0x7E00000000000A60U : 0x1FE0000000000700U);
+    rights.extra = rng_.next() & (first ? 0x7E00000000000A60U : 0x1FE0000000000F00U);
     return rights;
   }
 
