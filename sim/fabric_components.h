@@ -239,6 +239,32 @@ class IommuComponent : public ModelComponent<IommuWiring, iommu_wiring, Iommu>, 
       binder.connect<PcieProtocol>(name() + ".pages", model().page_request_socket(), queue.requests());
     }
   }
+  // The policy "oracle" has to be told what comes, which one replay behind this IOMMU can do.
+  void check_together(Binder& binder, const Complain& bad) const override {
+    if (params().model.iotlb.policy != kOraclePolicy) return;
+    unsigned links = 0;
+    const FuturePort* future = nullptr;
+    for (const auto& [name, component] : binder.components()) {
+      if (const auto* port = dynamic_cast<const FuturePort*>(component)) {
+        const auto self = binder.components().find(port->iommu_used(binder));
+        if (self->second == this) future = port;
+      }
+      for (const RefUse& ref : component->refs()) {
+        const auto target = binder.components().find(ref.target);
+        if (ref.kind == "root_port" && target != binder.components().end() && target->second == this) ++links;
+      }
+    }
+    const std::string need = "oracle needs a linux_replay with window: 1 and nothing else behind this IOMMU";
+    if (future == nullptr) {
+      bad("iotlb.policy", need);
+    } else if (links != 1) {
+      bad("iotlb.policy", need + "; " + std::to_string(links) + " links end here");
+    } else if (!future->unknown_order().empty()) {
+      bad("iotlb.policy", need + "; " + future->unknown_order());
+    }
+  }
+  bool wants_future() const override { return params().model.iotlb.policy == kOraclePolicy; }
+  bool future_by_requester() const override { return params().model.iotlb.by_requester(); }
   Iommu& iommu() override { return model(); }
   Addr registers() const override { return params().model.register_base; }
   const std::string& bus() const override { return params().bus; }

@@ -17,16 +17,23 @@ class SpaceTag {
  public:
   SpaceTag() = default;
   SpaceTag(SpaceKind kind, DomainId did, Pasid pasid)
-      : bits_((std::uint64_t{static_cast<std::uint8_t>(kind)} << 36) | (std::uint64_t{did.value()} << 20) |
+      : bits_((std::uint64_t{static_cast<std::uint8_t>(kind)} << 36) |
+              (std::uint64_t{did.value()} << kDomainShift) |
               (kind == SpaceKind::kFirstStage ? pasid.value() : 0)) {}
   explicit SpaceTag(std::uint64_t bits) : bits_(bits) {}
 
   std::uint64_t bits() const { return bits_; }
   SpaceKind kind() const { return static_cast<SpaceKind>(bits_ >> 36); }
-  DomainId did() const { return DomainId(static_cast<std::uint16_t>(bits_ >> 20)); }
+  // The part of a cache's sets that an owner's pages lie in; `Cache` is a Tlb.
+  template <typename Cache, typename Params>
+  static typename Cache::Partition partition(const Params& params) {
+    return {params.partitions, params.partition_by == "domain" ? kDomainShift : 0};
+  }
+  DomainId did() const { return DomainId(static_cast<std::uint16_t>(bits_ >> kDomainShift)); }
   Pasid pasid() const { return Pasid(static_cast<std::uint32_t>(bits_ & kMaxPasid)); }
 
  private:
+  static constexpr unsigned kDomainShift = 20;
   std::uint64_t bits_ = 0;
 };
 
@@ -36,6 +43,7 @@ struct AddressSpace {
   Addr root = 0;                            // of the top table
   SpaceTag tag;
   DomainId did;
+  Pasid pasid;  // it was found by; RID_PASID for requests without one, 0 in legacy mode
   SpaceKind kind = SpaceKind::kPassThrough;
   std::uint8_t input_bits = 0;   // wider second-stage and pass-through addresses fault
   bool legacy = false;           // faults carry the legacy codes

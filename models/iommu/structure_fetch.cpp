@@ -245,6 +245,7 @@ State StructureFetch::pasid_table(const Capabilities& capabilities, const Buffer
     // A reserved PGTT, or one that is not offered.
     return fail(FaultReason::kPasidEntryInvalid);
   }
+  space.pasid = pasid_;
   space.tag = SpaceTag(space.kind, space.did, pasid_);
   space_ = space;
   return State::kDone;

@@ -1,8 +1,11 @@
 #include "base/check.h"
+#include "models/tlb/clear_when_full.h"
 #include "models/tlb/fifo.h"
 #include "models/tlb/lru.h"
+#include "models/tlb/oracle.h"
 #include "models/tlb/random.h"
 #include "models/tlb/replacement.h"
+#include "models/tlb/srrip.h"
 #include "models/tlb/tree_plru.h"
 
 namespace svasim {
@@ -22,6 +25,12 @@ const std::vector<ReplacementEntry>& replacement_table() {
       {"plru", "Tree pseudo-LRU: one bit per node of a binary tree over the ways.", make<TreePlru>},
       {"fifo", "Evicts the way filled longest ago.", make<Fifo>},
       {"random", "Evicts a way drawn from the run's random stream.", make<RandomReplacement>},
+      {"srrip", "Re-reference interval prediction, 2 bits: a hit predicts a near use, a fill a far one.",
+       make<Srrip>},
+      {"clear_when_full", "Empties the whole cache when a fill finds no free way.", make<ClearWhenFull>},
+      {kOraclePolicy,
+       "Evicts the page whose next use is farthest away; needs a replay that knows the future.",
+       make<Oracle>},
   };
   return table;
 }
