@@ -40,6 +40,7 @@ struct ReplacementShape {
 struct ReplacementEntry {
   const char* name;
   const char* description;
+  bool plain;
   std::unique_ptr<ReplacementPolicy> (*make)(ReplacementShape shape, RngStream& rng);
 };
 
@@ -51,6 +52,8 @@ inline constexpr const char* kOraclePolicy = "oracle";
 
 // Names for a parameter's choices.
 std::vector<std::string> replacement_names();
+// Those that need nothing but the calls of the contract: they replace one entry and know no future.
+std::vector<std::string> plain_replacement_names();
 
 // Throws InternalError for a name that is not in the table: parameters check it before. `rng` must
 // outlive the policy.

@@ -23,11 +23,8 @@ class Srrip final : public ReplacementPolicy {
   // The ageing that made this way the victim becomes real; filling an empty way ages nobody.
   void fill(unsigned set, unsigned way) override {
     std::uint8_t* values = &value_[set * ways_];
-    const std::uint8_t oldest = *std::max_element(values, values + ways_);
-    if (values[way] == oldest) {
-      const auto years = static_cast<std::uint8_t>(kDistant - oldest);
-      std::for_each(values, values + ways_, [years](std::uint8_t& v) { v = std::uint8_t(v + years); });
-    }
+    const auto years = static_cast<std::uint8_t>(kDistant - *std::max_element(values, values + ways_));
+    std::for_each(values, values + ways_, [years](std::uint8_t& v) { v = std::uint8_t(v + years); });
     values[way] = kLong;
   }
   void invalidate(unsigned set, unsigned way) override { value_[set * ways_ + way] = kDistant; }
