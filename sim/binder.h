@@ -58,6 +58,7 @@ class Binder {
   }
 
   bool protocol_checks() const { return protocol_checks_; }
+  const std::map<std::string, Component*>& components() const { return components_; }
   const std::vector<ProtocolChecker*>& checkers() const { return checkers_; }
 
   // A module that belongs to no component.

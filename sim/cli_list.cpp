@@ -80,7 +80,7 @@ void list_statistics(const std::vector<const ComponentType*>& types, std::ostrea
 
 void list_policies(std::ostream& out) {
   for (const ReplacementEntry& entry : replacement_table()) {
-    out << fmt::format("{:<12} {}\n", entry.name, entry.description);
+    out << fmt::format("{:<16} {}\n", entry.name, entry.description);
   }
 }
 

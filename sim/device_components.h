@@ -7,6 +7,7 @@
 #include "models/dsa/dsa.h"
 #include "models/host/host.h"
 #include "models/traffic/linux_replay.h"
+#include "models/traffic/replay_future.h"
 #include "models/traffic/traffic.h"
 #include "sim/fabric_components.h"
 #include "sim/host_needs.h"
@@ -216,7 +217,7 @@ inline const ParamTable<ReplayWiring>& replay_wiring() {
   return table;
 }
 
-class ReplayComponent : public ModelComponent<ReplayWiring, replay_wiring, LinuxReplay> {
+class ReplayComponent : public ModelComponent<ReplayWiring, replay_wiring, LinuxReplay>, public FuturePort {
  public:
   ReplayComponent(const ConfigNode& node, Problems& problems)
       : ModelComponent(node, problems), path_(path_of(node)) {
@@ -275,6 +276,18 @@ class ReplayComponent : public ModelComponent<ReplayWiring, replay_wiring, Linux
     for (const RequesterId requester : input_->session.requesters()) port.add_requester(binder, requester);
     bind_no_registers(binder, name(), port);
     connect_to_bus(binder, name(), model().memory(), memory_claim());
+    auto& root = binder.port<RootPort>(port.iommu(binder));
+    if (root.wants_future()) {
+      future_ = std::make_unique<ReplayFuture>(input_->dataset, input_->session, params().model.probes,
+                                               root.future_by_requester());
+      root.iommu().set_future(*future_);
+    }
+  }
+  std::string iommu_used(Binder& binder) const override {
+    return binder.port<DevicePort>(params().model.link).iommu(binder);
+  }
+  std::string unknown_order() const override {
+    return params().model.window == 1 ? "" : "its window is " + std::to_string(params().model.window);
   }
   // One more than the records: the end of everything behind the last one.
   std::optional<Progress> progress() const override {
@@ -307,6 +320,7 @@ class ReplayComponent : public ModelComponent<ReplayWiring, replay_wiring, Linux
 
   std::string path_;
   std::unique_ptr<LinuxReplayInput> input_;
+  std::unique_ptr<ReplayFuture> future_;
   ImageCheck images_;
   LinuxReplayStats listed_;
   ReplayReport listed_report_;

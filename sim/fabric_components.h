@@ -220,6 +220,7 @@ class IommuComponent : public ModelComponent<IommuWiring, iommu_wiring, Iommu>, 
     same_bus(params().walker, binder.port<WalkerPort>(params().walker).bus(), "its walker");
     const std::string& queue = params().page_request_queue;
     if (!queue.empty()) same_bus(queue, binder.port<PageRequestPort>(queue).bus(), "its page request queue");
+    if (params().model.iotlb.policy == kOraclePolicy) check_future(name, binder, bad);
   }
   std::vector<Claim> claims() const override {
     return {data_claim(), structure_claim(), register_claim(), walk_claim()};
@@ -239,12 +240,35 @@ class IommuComponent : public ModelComponent<IommuWiring, iommu_wiring, Iommu>, 
       binder.connect<PcieProtocol>(name() + ".pages", model().page_request_socket(), queue.requests());
     }
   }
+  bool wants_future() const override { return params().model.iotlb.policy == kOraclePolicy; }
+  bool future_by_requester() const override { return params().model.iotlb.by_requester(); }
   Iommu& iommu() override { return model(); }
   Addr registers() const override { return params().model.register_base; }
   const std::string& bus() const override { return params().bus; }
   const IommuCapabilityParams& capabilities() const override { return params().model.capabilities; }
 
  private:
+  // The policy "oracle" has to be told what comes, which one replay behind this IOMMU can do.
+  static void check_future(const std::string& name, Binder& binder, Contradictions& bad) {
+    unsigned links = 0;
+    const FuturePort* future = nullptr;
+    for (const auto& [other, component] : binder.components()) {
+      if (const auto* port = dynamic_cast<const FuturePort*>(component)) {
+        if (port->iommu_used(binder) == name) future = port;
+      }
+      for (const RefUse& ref : component->refs()) {
+        if (ref.kind == "root_port" && ref.target == name) ++links;
+      }
+    }
+    const std::string need = "oracle needs a linux_replay with window: 1 and nothing else behind this IOMMU";
+    if (future == nullptr) {
+      bad.add({{name, "iotlb.policy"}}, need);
+    } else if (links != 1) {
+      bad.add({{name, "iotlb.policy"}}, need + "; " + std::to_string(links) + " links end here");
+    } else if (!future->unknown_order().empty()) {
+      bad.add({{name, "iotlb.policy"}}, need + "; " + future->unknown_order());
+    }
+  }
   Claim data_claim() const { return {params().bus, "initiator", "data"}; }
   Claim structure_claim() const { return {params().bus, "initiator", "structures"}; }
   Claim register_claim() const { return {params().bus, "target", "registers"}; }

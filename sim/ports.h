@@ -48,6 +48,19 @@ class RootPort {
   virtual Addr registers() const = 0;
   virtual const std::string& bus() const = 0;
   virtual const IommuCapabilityParams& capabilities() const = 0;
+  // Whether it has to be told what will be accessed, and whether pages of two requesters differ then.
+  virtual bool wants_future() const = 0;
+  virtual bool future_by_requester() const = 0;
+};
+
+// A component that drives a link, for what asks what it will do; no kind of reference.
+class FuturePort {
+ public:
+  virtual ~FuturePort() = default;
+  // Name of the IOMMU its accesses go to.
+  virtual std::string iommu_used(Binder& binder) const = 0;
+  // Why nobody can know in which order its accesses are looked up; empty when it is known.
+  virtual std::string unknown_order() const = 0;
 };
 
 // Kind "walker". Numbered sockets "requester".

@@ -32,6 +32,8 @@ void add_replay_checks(const std::string& name, const ReplayReport& r, const Ima
   none("fault_record_mismatches", r.record_mismatches);
   none("snapshot_mapping_mismatches", r.leaf_mismatches);
   checks.equal(name + ".image_mappings_resolved", images.resolved, images.mappings);
+  checks.add(name + ".emulator_cache_agrees", true, r.hits_agree(),
+             "any share: of its look-ups, those that hit or missed here as in the emulator's own cache");
   explained("explained.uses_between_unmap_and_invalidation", r.window_uses);
   explained("explained.stale_answers_between_unmap_and_invalidation", r.stale_differences);
   explained("explained.emulator_answered_without_permission", r.violations_faulted);

@@ -22,8 +22,8 @@ class SpaceTag {
  public:
   SpaceTag() = default;
   SpaceTag(SpaceKind kind, DomainId did, Pasid pasid)
-      : bits_((std::uint64_t{static_cast<std::uint8_t>(kind)} << 36) | (std::uint64_t{did.value()} << 20) |
-              pasid.value()) {}
+      : bits_((std::uint64_t{static_cast<std::uint8_t>(kind)} << 36) |
+              (std::uint64_t{did.value()} << kDomainShift) | pasid.value()) {}
   explicit SpaceTag(std::uint64_t bits) : bits_(bits) {}
 
   std::uint64_t bits() const { return bits_; }
@@ -32,10 +32,16 @@ class SpaceTag {
     return has_first_stage(kind()) ? bits_ : bits_ & ~std::uint64_t{kMaxPasid};
   }
   SpaceKind kind() const { return static_cast<SpaceKind>(bits_ >> 36); }
-  DomainId did() const { return DomainId(static_cast<std::uint16_t>(bits_ >> 20)); }
+  // The part of a cache's sets that an owner's pages lie in; `Cache` is a Tlb.
+  template <typename Cache, typename Params>
+  static typename Cache::Partition partition(const Params& params) {
+    return {params.partitions, params.partition_by == "domain" ? kDomainShift : 0};
+  }
+  DomainId did() const { return DomainId(static_cast<std::uint16_t>(bits_ >> kDomainShift)); }
   Pasid pasid() const { return Pasid(static_cast<std::uint32_t>(bits_ & kMaxPasid)); }
 
  private:
+  static constexpr unsigned kDomainShift = 20;
   std::uint64_t bits_ = 0;
 };
 

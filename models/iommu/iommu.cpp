@@ -48,7 +48,7 @@ Iommu::Iommu(sc_core::sc_module_name name, const IommuParams& params, SimContext
   }
   SC_HAS_PROCESS(Iommu);
   SC_METHOD(run);
-  sensitive << wake_.event() << timeout_event_;
+  sensitive << wake_.event() << timeout_event_ << perfect_event_;
   dont_initialize();
 
   stats_.describe(context.stats, this->name());
@@ -57,6 +57,8 @@ Iommu::Iommu(sc_core::sc_module_name name, const IommuParams& params, SimContext
   caches.contexts().stats().describe(context.stats, prefix + ".context_cache");
   caches.pasids().stats().describe(context.stats, prefix + ".pasid_cache");
   caches.iotlb().stats().describe(context.stats, prefix + ".iotlb");
+  caches.translations().large().stats().describe(context.stats, prefix + ".iotlb_2m");
+  caches.translations().huge().stats().describe(context.stats, prefix + ".iotlb_1g");
   caches.first_stage_tables().stats().describe(context.stats, prefix + ".first_stage_cache");
   caches.second_stage_tables().stats().describe(context.stats, prefix + ".second_stage_cache");
 }
@@ -155,6 +157,7 @@ void Iommu::schedule(Ps when, Work work, std::uint64_t key, std::uint32_t index,
 void Iommu::run() {
   const Ps now = now_ps();
   wake_.fired();
+  perfect_looks();
   while (due_.due() <= now) {
     handle(due_.pop());
   }
@@ -169,7 +172,12 @@ void Iommu::run() {
       arrival.wait = next_lookup_ - arrived;
       attribution.charge(Stage::kIommuQueue, next_lookup_);
     }
-    next_lookup_ = now - lookup_latency_ + params_.lookup_interval;
+    const Ps start = now - lookup_latency_;
+    if (start >= interval_end_) {
+      interval_end_ = start + params_.lookup_interval;
+      ports_used_ = 0;
+    }
+    next_lookup_ = ++ports_used_ < params_.lookup_ports ? start : interval_end_;
     attribution.charge(Stage::kIommuLookup, now);
     if (!backlog_.empty() || !begin(arrival, now)) {
       backlog_.push_back(arrival);

@@ -53,6 +53,9 @@ class Iommu : public sc_core::sc_module, public Inspectable, private FwReceiver,
   InitiatorSocket<WalkProtocol>& walk_socket() { return walk_socket_; }
   TargetSocket<>& register_socket() { return register_socket_; }
 
+  // For the policy "oracle"; `future` must outlive the IOMMU.
+  void set_future(const AccessFuture& future) { translator_.caches().translations().set_future(future); }
+
   const IommuParams& params() const { return params_; }
   const IommuStats& stats() const { return stats_; }
   const TranslationCaches& caches() const { return translator_.caches(); }
@@ -122,9 +125,11 @@ class Iommu : public sc_core::sc_module, public Inspectable, private FwReceiver,
   struct Walk {
     WalkTransaction payload;
     AddressSpace space;
+    RequesterId requester;
     std::uint64_t born = 0;
     Addr page = 0;
     bool busy = false;
+    bool prefetch = false;
     bool no_fill = false;  // the context it was started for is outdated
     WaitList waiters;      // the first one is who it was started for
   };
@@ -264,7 +269,21 @@ class Iommu : public sc_core::sc_module, public Inspectable, private FwReceiver,
   void find_walk(std::uint32_t index);
   void launch_walk(std::uint32_t number, std::uint32_t index);
   void walk_done(std::uint32_t number);
-  static WalkKey walk_key(const Request& request);
+  void send_walk(std::uint32_t number, Ps leave);
+  void start_waiting_walks();
+
+  // --- prefetch_path.cpp
+  void prefetch(unsigned shift);
+  void prefetch_done(Walk& walk);
+  void prefetch_learned(const AddressSpace& space, RequesterId requester, const WalkExtension& done,
+                        std::uint64_t born);
+  void prefetch_now(const Request& request, unsigned shift);
+
+  // --- perfect_path.cpp
+  void look_perfectly(std::uint32_t index);
+  void perfect_looks();
+  void walk_at_once(Request& request);
+  WalkKey walk_key(const Request& request) const;
   void append(WaitList& list, std::uint32_t index);
   std::uint32_t pop(WaitList& list);
   std::uint64_t oldest_request() const {
@@ -325,7 +344,9 @@ class Iommu : public sc_core::sc_module, public Inspectable, private FwReceiver,
   const Ps lookup_latency_;
 
   DelayQueue<Arrival> arrivals_;
-  Ps next_lookup_ = 0;  // earliest start of the next look-up
+  Ps next_lookup_ = 0;       // earliest start of the next look-up
+  Ps interval_end_ = 0;      // of the interval of the look-up that started last
+  unsigned ports_used_ = 0;  // in it
   DelayQueue<Due> due_;
   std::deque<Arrival> backlog_;  // looked up, waiting for a slot
 
@@ -343,6 +364,9 @@ class Iommu : public sc_core::sc_module, public Inspectable, private FwReceiver,
 
   std::vector<std::unique_ptr<Walk>> walks_;
   std::vector<WalkKey> walk_keys_;
+  std::vector<std::uint32_t> perfect_;  // look at the tables when this instant's messages are through
+  sc_core::sc_event perfect_event_;
+  Request ahead_;  // a copy of the one whose next pages are fetched
   std::vector<std::uint32_t> free_walks_;
   WaitList walk_queue_;
   std::uint64_t walk_number_ = 0;

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "base/params.h"
-#include "models/tlb/tlb_params.h"
+#include "models/iommu/iotlb_params.h"
 
 namespace svasim {
 
@@ -116,6 +116,8 @@ struct IommuParams {
   unsigned structure_fetches;
   unsigned structure_read_bytes;
   bool ordered_writes;
+  bool merge_walks;
+  unsigned lookup_ports;
 
   Ps lookup_interval;
   Ps context_latency;
@@ -133,9 +135,11 @@ struct IommuParams {
 
   TlbParams context_cache;
   TlbParams pasid_cache;
-  TlbParams iotlb;
-  TlbParams first_stage_cache;
-  TlbParams second_stage_cache;
+  IotlbParams iotlb;
+  TranslationTlbParams iotlb_2m;
+  TranslationTlbParams iotlb_1g;
+  TranslationTlbParams first_stage_cache;
+  TranslationTlbParams second_stage_cache;
 
   // Arrival of a request to the end of its look-up, without queueing.
   Ps lookup_latency() const { return context_latency + pasid_latency + iotlb_latency; }
@@ -163,8 +167,14 @@ inline const ParamTable<IommuParams>& iommu_params() {
                  "VTD 9: at least 128 bits")
           .flag("ordered_writes", &P::ordered_writes, "true",
                 "Posted writes of one requester leave in the order of their arrival.", "PCIE 2.4.1")
+          .flag("merge_walks", &P::merge_walks, "true",
+                "A request for a page whose walk is under way waits for it instead of starting its own.",
+                "MODEL")
+          .count("lookup_ports", &P::lookup_ports, "1", 1, 64,
+                 "Look-ups that may start within one lookup_interval.", "MODEL")
           .time("lookup_interval", &P::lookup_interval, "1 ns", "0 ps", "1 us",
-                "Between the starts of two look-ups.", "MODEL: one per cycle at 1 GHz")
+                "From the start of a look-up to that of the look-up lookup_ports later.",
+                "MODEL: one per cycle at 1 GHz")
           .time("context_latency", &P::context_latency, "1 ns", "0 ps", "1 us",
                 "Look-up in the context cache; part of every request's look-up.", "MODEL")
           .time("pasid_latency", &P::pasid_latency, "1 ns", "0 ps", "1 us",
@@ -197,11 +207,16 @@ inline const ParamTable<IommuParams>& iommu_params() {
                  {{"entries", "64"}, {"ways", "4"}})
           .group("pasid_cache", &P::pasid_cache, tlb_params(), "PASID cache, by requester and PASID.",
                  {{"entries", "64"}, {"ways", "4"}})
-          .group("iotlb", &P::iotlb, tlb_params(), "IOTLB, all page sizes.",
+          .group("iotlb", &P::iotlb, iotlb_params(), "IOTLB, all page sizes unless it is split.",
                  {{"entries", "256"}, {"ways", "8"}})
-          .group("first_stage_cache", &P::first_stage_cache, tlb_params(),
+          .group("iotlb_2m", &P::iotlb_2m, translation_tlb_params(),
+                 "IOTLB of 2-MiB pages; used when iotlb.split is on.", {{"entries", "32"}, {"ways", "4"}})
+          .group("iotlb_1g", &P::iotlb_1g, translation_tlb_params(),
+                 "IOTLB of 1-GiB and larger pages; used when iotlb.split is on.",
+                 {{"entries", "16"}, {"ways", "4"}})
+          .group("first_stage_cache", &P::first_stage_cache, translation_tlb_params(),
                  "Paging-structure cache of the first stage, all levels.", {{"entries", "64"}, {"ways", "4"}})
-          .group("second_stage_cache", &P::second_stage_cache, tlb_params(),
+          .group("second_stage_cache", &P::second_stage_cache, translation_tlb_params(),
                  "Paging-structure cache of the second stage, all levels.",
                  {{"entries", "64"}, {"ways", "4"}})
           .check([](const P& p, const Complain& bad) {

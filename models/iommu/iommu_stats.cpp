@@ -30,6 +30,10 @@ void IommuStats::describe(StatRegistry& registry, const std::string& prefix) con
   count("walks_finished", walks_finished, K::kTiming, "Walks answered by the walker.");
   count("stale_walks", stale_walks, K::kTiming,
         "Walks whose result no cache kept because an invalidation overtook them.");
+  count("prefetch_walks", prefetch_walks, K::kTiming, "Walks started for a page behind one that missed.");
+  count("prefetches_dropped", prefetches_dropped, K::kTiming,
+        "Of those, walks that met a fault, no rights, or bits to set, and were dropped.");
+  count("prefetches_used", prefetches_used, K::kTiming, "First uses of IOTLB entries fetched ahead.");
   count("structure_fetches", structure_fetches, K::kTiming, "Context and PASID entries fetched.");
   count("structure_reads", structure_reads, K::kTiming,
         "Memory reads of root, context and PASID structures.");

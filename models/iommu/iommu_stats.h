@@ -28,6 +28,9 @@ struct IommuStats {
   Counter walks_started;
   Counter walks_finished;
   Counter stale_walks;
+  Counter prefetch_walks;
+  Counter prefetches_dropped;
+  Counter prefetches_used;
   Counter structure_fetches;
   Counter structure_reads;
   Counter merged_fetches;

@@ -114,6 +114,9 @@ void Iommu::fetch_now(Request& r, Action action, Ps& time) {
 }
 
 void Iommu::walk_now(Request& r, Ps& time) {
+  if (translator_.caches().translations().perfect()) {
+    return walk_at_once(r);
+  }
   const Ps now = now_ps();
   Walk& walk = *walks_[0];
   WalkExtension& extension = walk.payload.walk;
@@ -132,8 +135,11 @@ void Iommu::walk_now(Request& r, Ps& time) {
   stats_.walks_finished.add();
   stats_.walk_latency.record(time - started);
   attribution.adopt(extension.attribution);
-  translator_.learn(*r.space, extension.request, extension.result, born);
+  translator_.learn(*r.space, r.requester, extension.request, extension.result, born);
   translator_.take(r, extension.request, extension.result, born);
+  if (extension.result.fault == FaultReason::kNone) {
+    prefetch_now(r, extension.result.page_shift);
+  }
 }
 
 // The access is done; the caller releases the payload.

@@ -55,7 +55,8 @@ struct Request {
   FaultReason fault = FaultReason::kNone;
   bool quiet = false;    // FPD
   bool crosses = false;  // the access runs past the end of its page
-  bool hit = false;
+  bool found = false;    // the IOTLB had an entry, perhaps without the rights
+  bool hit = false;      // and it was used
   bool snoop = false;
   std::uint8_t shift = 0;
   Addr page = 0;

@@ -29,6 +29,7 @@ void Iommu::prepare(Request& r, Transaction& payload, unsigned link) {
   r.fault = FaultReason::kNone;
   r.quiet = false;
   r.crosses = false;
+  r.found = false;
   r.hit = false;
   r.snoop = false;
   r.shift = 0;
@@ -250,6 +251,7 @@ Iommu::Action Iommu::fault(Request& r) {
       send_interrupt(registers_.faults().event().message());
     }
   }
+  pcie.translation.hit = r.found;
   switch (fault_answer(r.fault, r.kind)) {
     case FaultAnswer::kCompleterAbort:
       pcie.status = CompletionStatus::kCompleterAbort;

@@ -314,15 +314,18 @@ void Iommu::structure_data(Fetch& fetch) {
 void Iommu::start_walk(std::uint32_t index) {
   Request& r = requests_[index];
   r.keep_space();
+  if (translator_.caches().translations().perfect()) {
+    return look_perfectly(index);
+  }
   r.missed = now_ps();
   find_walk(index);
 }
 
 // WHY the kind is in the key: a walk for a translation request reports rights, one for an access
 // faults on them.
-Iommu::WalkKey Iommu::walk_key(const Request& r) {
+Iommu::WalkKey Iommu::walk_key(const Request& r) const {
   const bool is_request = r.kind == RequestKind::kTranslationRequest;
-  return {(r.iova & ~(kPageSize - 1)) | Addr{is_request}, r.space->tag.bits()};
+  return {(r.iova & ~(kPageSize - 1)) | Addr{is_request}, translator_.iotlb_key(r).bits()};
 }
 
 // Joins the walk of the page, starts one, or waits until one is free.
@@ -330,7 +333,7 @@ void Iommu::find_walk(std::uint32_t index) {
   Request& r = requests_[index];
   const WalkKey key = walk_key(r);
   for (std::size_t i = 0; i < walk_keys_.size(); ++i) {
-    if (walk_keys_[i].page == key.page && walk_keys_[i].tag == key.tag && !r.no_fill) {
+    if (walk_keys_[i].page == key.page && walk_keys_[i].tag == key.tag && !r.no_fill && params_.merge_walks) {
       stats_.merged_walks.add();
       r.state = RequestState::kWalk;
       append(walks_[i]->waiters, index);
@@ -352,36 +355,55 @@ void Iommu::launch_walk(std::uint32_t number, std::uint32_t index) {
   Walk& walk = *walks_[number];
   r.state = RequestState::kWalk;
   walk_keys_[number] = r.no_fill ? WalkKey() : walk_key(r);
-  walk.busy = true;
   walk.no_fill = r.no_fill;
+  walk.prefetch = false;
   walk.space = *r.space;
+  walk.requester = r.requester;
   walk.page = r.iova & ~(kPageSize - 1);
-  walk.born = translator_.stale_check().count();
   walk.waiters = WaitList();
   append(walk.waiters, index);
-  WalkExtension& extension = walk.payload.walk;
-  translator_.make_walk(r, extension.request);
-  extension.request.id = ++walk_number_;
+  translator_.make_walk(r, walk.payload.walk.request);
   const Ps leave = now_ps() + params_.paging_latency;
   r.payload->pcie.attribution.charge(Stage::kIommuLookup, leave);
-  extension.attribution.start(leave);
   stats_.walks_started.add();
+  send_walk(number, leave);
+}
+
+void Iommu::send_walk(std::uint32_t number, Ps leave) {
+  Walk& walk = *walks_[number];
+  walk.busy = true;
+  walk.born = translator_.stale_check().count();
+  WalkExtension& extension = walk.payload.walk;
+  extension.request.id = ++walk_number_;
+  extension.attribution.start(leave);
   tlm::tlm_phase phase = tlm::BEGIN_REQ;
-  sc_core::sc_time delay = to_sc(params_.paging_latency);
+  sc_core::sc_time delay = to_sc(leave - now_ps());
   walk_socket_->nb_transport_fw(walk.payload, phase, delay);
 }
 
 void Iommu::walk_done(std::uint32_t number) {
   const Ps now = now_ps();
   Walk& walk = *walks_[number];
+  walk_keys_[number] = WalkKey();
+  if (walk.prefetch) {
+    prefetch_done(walk);
+    walk.busy = false;
+    free_walks_.push_back(number);
+    return start_waiting_walks();
+  }
   const WalkExtension& done = walk.payload.walk;
   stats_.walks_finished.add();
-  if (walk.no_fill || !translator_.learn(walk.space, done.request, done.result, walk.born)) {
+  if (walk.no_fill || !translator_.learn(walk.space, walk.requester, done.request, done.result, walk.born)) {
     stats_.stale_walks.add();
   }
-  walk_keys_[number] = WalkKey();
   WaitList waiters = walk.waiters;
   const std::uint32_t owner = waiters.first;
+  const bool prefetches =
+      params_.iotlb.prefetch != 0 && !walk.no_fill && done.result.fault == FaultReason::kNone;
+  if (prefetches) {
+    ahead_ = requests_[owner];
+    ahead_.space = &ahead_.own_space;
+  }
   while (!waiters.empty()) {
     const std::uint32_t index = pop(waiters);
     Request& r = requests_[index];
@@ -397,12 +419,20 @@ void Iommu::walk_done(std::uint32_t number) {
   }
   walk.busy = false;
   free_walks_.push_back(number);
+  start_waiting_walks();
+  if (prefetches) {
+    prefetch(done.result.page_shift);
+  }
+}
+
+void Iommu::start_waiting_walks() {
+  const Ps now = now_ps();
   while (!walk_queue_.empty() && !free_walks_.empty()) {
     const std::uint32_t index = pop(walk_queue_);
     Request& r = requests_[index];
     r.payload->pcie.attribution.charge(Stage::kWalkWait, now);
     // WHY look again: the page may be known by now, walked for a request that came before.
-    if (!r.no_fill && translator_.caches().iotlb().peek(r.space->tag.bits(), r.iova) != nullptr) {
+    if (!r.no_fill && translator_.caches().translations().holds(translator_.iotlb_key(r), r.iova)) {
       act(index, look(r));
     } else {
       find_walk(index);

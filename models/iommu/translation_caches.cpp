@@ -7,9 +7,11 @@ namespace svasim {
 TranslationCaches::TranslationCaches(const IommuParams& params, std::uint64_t seed, std::string_view name)
     : context_(params.context_cache, seed, std::string(name) + ".context_cache"),
       pasid_(params.pasid_cache, seed, std::string(name) + ".pasid_cache"),
-      iotlb_(params.iotlb, seed, std::string(name) + ".iotlb"),
-      first_stage_(params.first_stage_cache, seed, std::string(name) + ".first_stage_cache"),
-      second_stage_(params.second_stage_cache, seed, std::string(name) + ".second_stage_cache") {}
+      iotlb_(params, seed, std::string(name)),
+      first_stage_(params.first_stage_cache, seed, std::string(name) + ".first_stage_cache",
+                   SpaceTag::partition<Tlb<PagingEntry>>(params.first_stage_cache)),
+      second_stage_(params.second_stage_cache, seed, std::string(name) + ".second_stage_cache",
+                    SpaceTag::partition<Tlb<PagingEntry>>(params.second_stage_cache)) {}
 
 void TranslationCaches::invalidate_contexts(DomainId legacy_domain) {
   context_.invalidate_if([&](std::uint64_t, Addr, unsigned, const ContextEntry& entry) {
@@ -37,7 +39,7 @@ void TranslationCaches::invalidate_pasids(DomainId did, Pasid pasid) {
 
 void TranslationCaches::invalidate(const InvalidationScope& scope) {
   iotlb_.invalidate_if([&](std::uint64_t space, Addr page, unsigned shift, const IotlbEntry&) {
-    return scope.covers(SpaceTag(space), page, shift);
+    return scope.covers(IotlbKey(space).tag(), page, shift);
   });
   const auto table = [&](std::uint64_t space, Addr first, unsigned shift, const PagingEntry&) {
     return scope.covers_table(SpaceTag(space), first, shift);

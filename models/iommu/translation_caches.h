@@ -4,21 +4,13 @@
 #include <cstdint>
 #include <string_view>
 
-#include "models/iommu/access_rights.h"
 #include "models/iommu/address_space.h"
 #include "models/iommu/invalidation_scope.h"
 #include "models/iommu/iommu_params.h"
+#include "models/iommu/iotlb.h"
 #include "models/tlb/tlb.h"
 
 namespace svasim {
-
-struct IotlbEntry {
-  Addr page = 0;
-  std::uint64_t born = 0;  // for StaleCheck
-  PageRights rights;
-  std::uint8_t shift = 0;
-  bool snoop = false;  // SNP of a second-stage leaf
-};
 
 // "The table of `level` for these addresses is at `table`", with the rights of the entries above. Nested: a
 // table of the first stage, at a host address.
@@ -104,10 +96,8 @@ class TranslationCaches {
     return true;
   }
 
-  IotlbEntry* translation(SpaceTag tag, Addr iova) { return iotlb_.lookup(tag.bits(), iova); }
-  void fill_translation(SpaceTag tag, Addr iova, const IotlbEntry& entry) {
-    iotlb_.fill(tag.bits(), iova, entry.shift, entry);
-  }
+  Iotlb& translations() { return iotlb_; }
+  const Iotlb& translations() const { return iotlb_; }
 
   // The lowest table known on the way to `iova`, or nullptr.
   const PagingEntry* table(SpaceTag tag, Addr iova) { return paging(tag).lookup(tag.table_bits(), iova); }
@@ -135,7 +125,7 @@ class TranslationCaches {
 
   const Tlb<ContextEntry>& contexts() const { return context_.tlb(); }
   const Tlb<AddressSpace>& pasids() const { return pasid_.tlb(); }
-  const Tlb<IotlbEntry>& iotlb() const { return iotlb_; }
+  const Tlb<IotlbEntry>& iotlb() const { return iotlb_.pages(); }
   const Tlb<PagingEntry>& first_stage_tables() const { return first_stage_; }
   const Tlb<PagingEntry>& second_stage_tables() const { return second_stage_; }
 
@@ -148,7 +138,7 @@ class TranslationCaches {
 
   RememberingCache<ContextEntry> context_;
   RememberingCache<AddressSpace> pasid_;
-  Tlb<IotlbEntry> iotlb_;
+  Iotlb iotlb_;
   Tlb<PagingEntry> first_stage_;
   Tlb<PagingEntry> second_stage_;
 };

@@ -177,12 +177,17 @@ Next Translator::lookup(Request& request) {
     std::uint64_t born = ~std::uint64_t{0};
     return use(request, born);
   }
-  IotlbEntry* entry = caches_.translation(space.tag, request.iova);
+  IotlbEntry* entry = caches_.translations().lookup(iotlb_key(request), request.iova);
   if (entry == nullptr) {
     if (const FaultReason reason = input_fault(request); reason != FaultReason::kNone) {
       return fail(request, reason);
     }
     return Next::kWalk;
+  }
+  request.found = true;
+  if (entry->prefetched) {
+    entry->prefetched = false;
+    stats_.prefetches_used.add();
   }
   const EffectiveRights rights = effective_rights(entry->rights, space, request.access.privileged);
   const AccessKind& access = request.access;
@@ -246,8 +251,22 @@ void Translator::make_walk(const Request& request, WalkRequest& walk) {
   walk.host_address_width = static_cast<std::uint8_t>(capabilities_.params().host_address_width);
 }
 
-bool Translator::learn(const AddressSpace& space, const WalkRequest& walk, const WalkResult& result,
-                       std::uint64_t born) {
+bool Translator::make_prefetch(Request& request, Addr iova, WalkRequest& walk) {
+  request.iova = request.last = iova;
+  request.kind = RequestKind::kUntranslated;
+  request.access = {true, false, request.access.privileged};
+  if (input_fault(request) != FaultReason::kNone || caches_.translations().holds(iotlb_key(request), iova)) {
+    return false;
+  }
+  make_walk(request, walk);
+  walk.need_access = false;
+  // WHY: an update that is needed ends the walk then. A page nobody asked for is not marked as used.
+  walk.snooped = false;
+  return true;
+}
+
+bool Translator::learn(const AddressSpace& space, RequesterId requester, const WalkRequest& walk,
+                       const WalkResult& result, std::uint64_t born, bool prefetched) {
   // SPEC: [VTD 6.1] with CM = 0 nothing that faulted is cached. A translation request that got no rights
   // faulted too: its leaf has no accessed bit, which a privileged request could otherwise use unset.
   const EffectiveRights granted = effective_rights(rights_of(result), space, walk.privileged);
@@ -268,7 +287,8 @@ bool Translator::learn(const AddressSpace& space, const WalkRequest& walk, const
     entry.rights = rights_of(result);
     entry.shift = result.page_shift;
     entry.snoop = result.snoop;
-    caches_.fill_translation(space.tag, walk.iova, entry);
+    entry.prefetched = prefetched;
+    caches_.translations().fill(caches_.translations().key(space, requester), walk.iova, entry);
   }
   for (unsigned i = 0; i < result.steps; ++i) {
     const WalkResult::Step& step = result.step[i];

@@ -66,8 +66,15 @@ class Translator {
   void make_walk(const Request& request, WalkRequest& walk);
   // The caches learn from a walk that began when `born` invalidations had taken effect; false when
   // a later one forbids to keep any of it.
-  bool learn(const AddressSpace& space, const WalkRequest& walk, const WalkResult& result,
-             std::uint64_t born);
+  // `prefetched`: nobody asked for it.
+  bool learn(const AddressSpace& space, RequesterId requester, const WalkRequest& walk,
+             const WalkResult& result, std::uint64_t born, bool prefetched = false);
+  // Makes `request` ask for the page behind the one of a walk, and the walk for it, which changes
+  // nothing in tables; false when there is no such page, or it is known.
+  bool make_prefetch(Request& request, Addr iova, WalkRequest& walk);
+  IotlbKey iotlb_key(const Request& request) const {
+    return caches_.translations().key(*request.space, request.requester);
+  }
   // The request takes the result of a walk for its page; kWalk: it needs one of its own, because
   // the walk asked for less, or faulted for asking something else.
   Next take(Request& request, const WalkRequest& walk, const WalkResult& result, std::uint64_t born);

@@ -27,7 +27,7 @@ inline const ParamTable<LlcParams>& llc_params() {
           .flag("enable", &LlcParams::enable, "false", "Whether there is one.", "MODEL")
           .bytes("size", &LlcParams::size, "32 MiB", "4 KiB", "4 GiB", "Size, in lines of 64 B.", "MODEL")
           .count("ways", &LlcParams::ways, "16", 1, 1024, "Lines per set.", "MODEL")
-          .choice("policy", &LlcParams::policy, "lru", replacement_names(),
+          .choice("policy", &LlcParams::policy, "lru", plain_replacement_names(),
                   "Replacement policy within a set.", "MODEL")
           .time(
               "latency", &LlcParams::latency, "20 ns", "1 ps", "1 ms",

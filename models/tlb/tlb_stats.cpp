@@ -11,6 +11,7 @@ void TlbStats::describe(StatRegistry& registry, const std::string& prefix) const
   count("fills", fills, "Entries written.");
   count("evictions", evictions, "Valid entries replaced by a fill.");
   count("invalidations", invalidations, "Entries dropped by an invalidation.");
+  count("clears", clears, "Times the whole cache was emptied for want of room (clear_when_full).");
   registry.ratio(prefix + ".hit_rate", {&hits}, {&hits, &misses}, StatKind::kTiming, "Hits per look-up.");
 }
 

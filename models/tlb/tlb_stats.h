@@ -13,6 +13,7 @@ struct TlbStats {
   Counter fills;
   Counter evictions;
   Counter invalidations;
+  Counter clears;
 
   void describe(StatRegistry& registry, const std::string& prefix) const;
 };

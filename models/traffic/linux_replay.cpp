@@ -36,6 +36,7 @@ LinuxReplay::LinuxReplay(sc_core::sc_module_name name, const LinuxReplayParams& 
   sensitive << wake_.event();
   dont_initialize();
 
+  if (params.probes) session_.take_probes();
   const std::string prefix = this->name();
   stats_.describe(context.stats, prefix);
   report().describe(context.stats, prefix + ".capture");
@@ -183,9 +184,11 @@ void LinuxReplay::request_done(std::uint32_t index, Transaction& transaction) {
     if (pcie.status != CompletionStatus::kSuccess) stats_.memory_errors.add();
   }
   stats_.accesses.complete(slot.access.is_write, slot.length, pcie.attribution);
+  const bool hit = pcie.translation.hit;
   transaction.release();
 
   const ReplaySession::Verdict verdict = session_.judge(slot.access, slot.at, answer);
+  if (slot.at == slot.access.iova) session_.count_hit(slot.access, hit);
   if (slot.at == slot.access.iova || verdict > slot.verdict) {
     slot.verdict = verdict;
     slot.answer = answer;

@@ -13,6 +13,7 @@ struct LinuxReplayParams {
   std::string dataset;
   std::uint64_t registers;
   unsigned window;
+  bool probes;
   Ps gap;
   Ps poll_interval;
 };
@@ -33,6 +34,10 @@ inline const ParamTable<LinuxReplayParams>& linux_replay_params() {
                  "for all "
                  "accesses before them.",
                  "MODEL")
+          .flag("probes", &P::probes, "false",
+                "Also issue the look-ups of the emulator that belong to no access (class dup), as reads of "
+                "one byte: they fill caches, there and here.",
+                "traces/FORMAT.md")
           .time("gap", &P::gap, "1 ns", "1 ps", "1 ms",
                 "From the event that lets an access go to the access leaving the device. Captured times are "
                 "not used.",

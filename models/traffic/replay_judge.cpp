@@ -128,6 +128,16 @@ void ReplaySession::count(const ReplayAccess& access, Verdict verdict, Addr iova
   }
 }
 
+void ReplaySession::count_hit(const ReplayAccess& access, bool hit) {
+  using Look = ReplayAccess::Look;
+  if (access.look == Look::kNone) return;
+  ReplayReport::Hits& hits = access.look == Look::kProbe       ? report_.probe_hits
+                             : access.look == Look::kViolation ? report_.violation_hits
+                                                               : report_.access_hits;
+  ++(access.recorded_hit ? (hit ? hits.both_hit : hits.only_recorded)
+                         : (hit ? hits.only_here : hits.both_miss));
+}
+
 void ReplaySession::mismatch(Counter& counter, const ReplayAccess& access, Addr iova, const Answer& answer) {
   ++counter;
   report_.describe_mismatch(fmt::format("{}:{}: {} of {} at {:#x}: expected {}, got {}", reader_.name(),

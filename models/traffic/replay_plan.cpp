@@ -67,7 +67,8 @@ ReplayPlan::ReplayPlan(const TraceDataset& dataset) : flags_(dataset.path()) {
                     [&](Addr first, Addr last) { live_[record.domain.value()].erase(first, last); });
         break;
       case RecordKind::kAccess:
-        if (record.role != AccessRole::kDuplicate) access(record, reader);
+        uses(record.address, record.length, reader.name(), reader.line());
+        if (record.role != AccessRole::kDuplicate) access(record);
         break;
       case RecordKind::kFault:
         fault(record);
@@ -146,8 +147,7 @@ void ReplayPlan::map(const TraceRecord& record, const TraceReader& reader) {
   live.assign(record.iova, last, {maps_++, false});
 }
 
-void ReplayPlan::access(const TraceRecord& record, const TraceReader& reader) {
-  uses(record.address, record.length, reader.name(), reader.line());
+void ReplayPlan::access(const TraceRecord& record) {
   requesters_.insert(record.requester);
   domain_of_[record.requester.value()] = record.domain.value();
   auto* const range = live_[record.domain.value()].find(record.iova);

@@ -47,7 +47,7 @@ class ReplayPlan {
   void check_members(const TraceDataset& dataset);
   void start(const TableImage& image);
   void map(const TraceRecord& record, const TraceReader& reader);
-  void access(const TraceRecord& record, const TraceReader& reader);
+  void access(const TraceRecord& record);
   void fault(const TraceRecord& record);
   // An address of at most 52 bits.
   void uses(Addr address, std::uint64_t length, const std::string& file, std::uint64_t line);

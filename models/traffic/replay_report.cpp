@@ -27,6 +27,21 @@ void ReplayReport::describe(StatRegistry& registry, const std::string& prefix) c
       "Faults recorded with a legacy code in scalable mode: nothing mapped, as the fault here says.");
   add("legacy_codes_no_right", legacy_codes_no_right,
       "Faults recorded with a legacy code in scalable mode: right missing, as the fault here says.");
+  add("probes", probes, "Recorded look-ups without an access, issued as reads of one byte.");
+  // Kind of record: accesses, look-ups without an access, accesses without permission.
+  const auto add_hits = [&](const std::string& kind, const Hits& hits, const std::string& what) {
+    const auto one = [&](const char* name, const Counter& counter, const char* text) {
+      registry.counter(prefix + ".hm_" + kind + name, &counter, StatUnit::kCount, StatKind::kTiming,
+                       what + text);
+    };
+    one("_both_hit", hits.both_hit, ": hit in the IOTLB and in the emulator's cache.");
+    one("_both_miss", hits.both_miss, ": missed in both.");
+    one("_only_here", hits.only_here, ": hit in the IOTLB, missed in the emulator's cache.");
+    one("_only_recorded", hits.only_recorded, ": missed in the IOTLB, hit in the emulator's cache.");
+  };
+  add_hits("access", access_hits, "Recorded accesses");
+  add_hits("probe", probe_hits, "Recorded look-ups without an access");
+  add_hits("violation", violation_hits, "Recorded accesses without permission");
   add("duplicates", duplicates, "Recorded look-ups without an access; skipped.");
   add("late_unmaps", late_unmaps, "Unmap records behind the map record that reuses their pages.");
   add("rebinds", rebinds, "Devices bound to another domain because an access shows it.");
@@ -48,6 +63,12 @@ void ReplayReport::describe(StatRegistry& registry, const std::string& prefix) c
   add("rights_not_recorded", rights_not_recorded,
       "Mappings of other rights than an image's that no record shows.");
   add("other_bindings", other_bindings, "Devices in an image bound to another domain than in the replay.");
+}
+
+double ReplayReport::hits_agree() const {
+  const std::uint64_t all = access_hits.all() + probe_hits.all() + violation_hits.all();
+  const std::uint64_t agree = access_hits.agree() + probe_hits.agree() + violation_hits.agree();
+  return all == 0 ? 1.0 : static_cast<double>(agree) / static_cast<double>(all);
 }
 
 }  // namespace svasim

@@ -25,6 +25,21 @@ struct ReplayReport {
   // Faults recorded with a legacy code in scalable mode, compared by cause.
   Counter legacy_codes_unmapped;  // nothing is mapped
   Counter legacy_codes_no_right;  // mapped without the right
+  Counter probes;                 // look-ups without an access that were issued, in `accesses` too
+  // Hits here and in the emulator's own cache, by kind of record.
+  struct Hits {
+    Counter both_hit;
+    Counter both_miss;
+    Counter only_here;
+    Counter only_recorded;
+    std::uint64_t agree() const { return both_hit.value + both_miss.value; }
+    std::uint64_t all() const { return agree() + only_here.value + only_recorded.value; }
+  };
+  Hits access_hits;
+  Hits probe_hits;
+  Hits violation_hits;
+  // Of all look-ups, the share that hit here as in the emulator; 1 when there is none.
+  double hits_agree() const;
   Counter duplicates;             // look-ups without an access, not issued
   Counter late_unmaps;            // unmap records behind the map record that reuses their pages
   Counter rebinds;                // a device found in another domain: bound to it as the driver did

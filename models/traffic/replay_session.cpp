@@ -56,14 +56,14 @@ ReplayStep ReplaySession::next() {
       if (is_dma) ++report_.after_end;
     } else if (record_.kind == RecordKind::kMarker && record_.is_end) {
       end_recording();
-    } else if (record_.kind == RecordKind::kAccess && record_.role == AccessRole::kDuplicate) {
+    } else if (record_.kind == RecordKind::kAccess && record_.role == AccessRole::kDuplicate && !probes_) {
       ++report_.duplicates;
     } else if (is_dma) {
       const TableBinding* const binding = binding_of(record_);
       if (record_.kind == RecordKind::kAccess && binding != nullptr && binding->domain != record_.domain) {
         return step_ = ReplayStep::kEdit;
       }
-      overlap_ = record_.kind == RecordKind::kAccess && record_.role == AccessRole::kNormal;
+      overlap_ = record_.kind == RecordKind::kAccess && record_.role != AccessRole::kViolation;
       return step_ = ReplayStep::kAccess;
     } else if (record_.kind == RecordKind::kMap || record_.kind == RecordKind::kUnmap) {
       return step_ = ReplayStep::kEdit;
@@ -144,7 +144,8 @@ void ReplaySession::take_access() {
   access_.has_pasid = record_.has_pasid && !plain;
   access_.pasid = access_.has_pasid ? record_.pasid : Pasid();
   access_.iova = record_.iova;
-  access_.length = record_.length;
+  const bool probe = record_.kind == RecordKind::kAccess && record_.role == AccessRole::kDuplicate;
+  access_.length = probe ? 1 : record_.length;
   // An access of unknown direction reads, unless its leaf allows only writes.
   const bool write_only = binding != nullptr && binding->tables.stage == TableStage::kSecond &&
                           (record_.leaf & (SecondStageEntry::R::kMask | SecondStageEntry::W::kMask)) ==
@@ -153,6 +154,7 @@ void ReplaySession::take_access() {
                      (record_.direction == DmaDirection::kUnknown && write_only);
   access_.line = reader_.line();
   access_.basis = ReplayAccess::Basis::kRecorded;
+  describe_look(binding);
   access_.in_window = false;
   access_.also_legal.clear();
   if (record_.kind == RecordKind::kFault) {
@@ -168,6 +170,22 @@ void ReplaySession::take_access() {
     }
   }
   if (binding != nullptr) add_window_answers(binding);
+}
+
+// What caches of translations have to do with the access.
+void ReplaySession::describe_look(const TableBinding* binding) {
+  using Look = ReplayAccess::Look;
+  const bool translated = record_.kind == RecordKind::kAccess;
+  access_.look = !translated                              ? Look::kNone
+                 : record_.role == AccessRole::kDuplicate ? Look::kProbe
+                 : record_.role == AccessRole::kViolation ? Look::kViolation
+                                                          : Look::kAccess;
+  access_.recorded_hit = record_.hit;
+  access_.first_stage = binding != nullptr && binding->tables.stage == TableStage::kFirst;
+  access_.domain = binding != nullptr ? binding->domain : DomainId();
+  access_.page_pasid = access_.first_stage ? binding->pasid : Pasid();
+  access_.recorded_shift = translated ? record_.page_shift : 0;
+  if (access_.look == Look::kProbe) ++report_.probes;
 }
 
 void ReplaySession::open_windows(DomainId domain, const std::vector<TableLeaf>& removed) {

@@ -51,6 +51,15 @@ struct ReplayAccess {
   };
   Basis basis = Basis::kRecorded;
   Answer expected;
+  // The emulator's own cache, for accesses it translated.
+  enum class Look : std::uint8_t { kNone, kAccess, kProbe, kViolation };
+  Look look = Look::kNone;
+  bool recorded_hit = false;
+  // Whose page it is, and its size as recorded; 0: it is on none.
+  DomainId domain;
+  bool first_stage = false;
+  Pasid page_pasid;  // of a first stage
+  std::uint8_t recorded_shift = 0;
   bool in_window = false;
   std::vector<Answer> also_legal;  // answers from stale or current translations inside a window
 };
@@ -59,6 +68,8 @@ class ReplaySession {
  public:
   // Table pages are placed from plan.physical_end(), rounded up, so that no captured access meets them.
   explicit ReplaySession(const TraceDataset& dataset);
+  // Also take look-ups of the emulator that belong to no access (class dup), as reads of one byte.
+  void take_probes() { probes_ = true; }
 
   // What comes next; changes nothing in the tables.
   ReplayStep next();
@@ -98,6 +109,8 @@ class ReplaySession {
   Verdict judge(const ReplayAccess& access, Addr iova, const ReplayAccess::Answer& answer) const;
   // The worst verdict over the parts of an access, once per access; `answer` is of that part.
   void count(const ReplayAccess& access, Verdict verdict, Addr iova, const ReplayAccess::Answer& answer);
+  // Whether the IOMMU's IOTLB had an entry for the first part of an access.
+  void count_hit(const ReplayAccess& access, bool hit);
   // A fault record read from the remapping unit, for an access that faulted.
   void count_fault_record(const ReplayAccess& access, Addr iova, FaultReason fault, std::uint64_t low,
                           std::uint64_t high);
@@ -117,6 +130,8 @@ class ReplaySession {
     Addr end = 0;
   };
   MemoryUse memory_use() const;
+  // Accesses and faults taken so far.
+  std::uint64_t issued() const { return report_.accesses.value + report_.faults.value; }
   std::uint64_t line() const { return reader_.line(); }
   // Records of the whole capture.
   std::uint64_t records() const { return plan_.records(); }
@@ -133,6 +148,7 @@ class ReplaySession {
   void end_recording();
   ReplayStep classify();
   void take_access();
+  void describe_look(const TableBinding* binding);
   void take_edit();
   void take_invalidation();
   void rebind(const TableBinding& binding);
@@ -170,6 +186,7 @@ class ReplaySession {
   ReplayStep step_ = ReplayStep::kEnd;
   bool overlap_ = false;
   bool recording_ = false;
+  bool probes_ = false;
   std::uint64_t maps_ = 0;
   LateUnmaps late_;
   UnmapWindows windows_;

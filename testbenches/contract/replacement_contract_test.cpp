@@ -59,6 +59,9 @@ TEST_P(ReplacementContract, SetsDoNotInfluenceEachOther) {
 
 TEST_P(ReplacementContract, EveryWayIsEvictedSometimes) {
   const auto policy = make(1, 8);
+  if (policy->clears()) {
+    return;  // the table starts with the way victim() names, and has room for the rest
+  }
   for (unsigned way = 0; way < 8; ++way) {
     policy->fill(0, way);
   }
@@ -69,6 +72,24 @@ TEST_P(ReplacementContract, EveryWayIsEvictedSometimes) {
     policy->fill(0, victim);
   }
   EXPECT_EQ(evicted.size(), 8U);
+}
+
+// What is used all the time stays, where use counts at all.
+TEST_P(ReplacementContract, UseProtects) {
+  const std::set<std::string> blind = {"fifo", "random", "clear_when_full"};
+  if (blind.count(GetParam()) != 0) {
+    return;
+  }
+  const auto policy = make(1, 4);
+  for (unsigned way = 0; way < 4; ++way) {
+    policy->fill(0, way);
+  }
+  for (int i = 0; i < 100; ++i) {
+    policy->touch(0, 2);
+    const unsigned victim = policy->victim(0);
+    ASSERT_NE(victim, 2U);
+    policy->fill(0, victim);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(All, ReplacementContract, testing::ValuesIn(replacement_names()),
@@ -110,6 +131,81 @@ TEST(TreePlru, FollowsTheBits) {
   EXPECT_EQ(policy->victim(0), 2U);
   policy->touch(0, 2);
   EXPECT_EQ(policy->victim(0), 1U);
+}
+
+// Values by hand: 2 after a fill, 0 after a hit, the first 3 leaves.
+TEST(Srrip, FollowsTheValues) {
+  RngStream rng(1, "x");
+  const auto policy = make_replacement("srrip", ReplacementShape{1, 4}, rng);
+  for (unsigned way = 0; way < 4; ++way) {
+    policy->fill(0, way);  // 2 2 2 2
+  }
+  policy->touch(0, 0);               // 0 2 2 2
+  EXPECT_EQ(policy->victim(0), 1U);  // would age to 1 3 3 3
+  policy->fill(0, 1);                // 1 2 3 3
+  EXPECT_EQ(policy->victim(0), 2U);
+  policy->fill(0, 2);   // 1 2 2 3
+  policy->touch(0, 3);  // 1 2 2 0
+  EXPECT_EQ(policy->victim(0), 1U);
+  policy->fill(0, 1);  // ages by 1: 2 2 3 1
+  EXPECT_EQ(policy->victim(0), 2U);
+  policy->fill(0, 2);                // 2 2 2 1
+  EXPECT_EQ(policy->victim(0), 0U);  // would age to 3 3 3 2
+  policy->fill(0, 0);                // 2 3 3 2
+  EXPECT_EQ(policy->victim(0), 1U);
+}
+
+TEST(Srrip, AnEmptyWayAgesNobody) {
+  RngStream rng(1, "x");
+  const auto policy = make_replacement("srrip", ReplacementShape{1, 3}, rng);
+  for (unsigned way = 0; way < 3; ++way) {
+    policy->fill(0, way);
+  }
+  policy->touch(0, 0);       // 0 2 2
+  policy->touch(0, 1);       // 0 0 2
+  policy->invalidate(0, 2);  // 0 0 3
+  policy->fill(0, 2);        // 0 0 2
+  policy->touch(0, 2);       // 0 0 0
+  policy->invalidate(0, 1);
+  policy->fill(0, 1);  // 0 2 0
+  EXPECT_EQ(policy->victim(0), 1U);
+  policy->fill(0, 1);   // 1 2 1
+  policy->touch(0, 1);  // 1 0 1
+  EXPECT_EQ(policy->victim(0), 0U);
+}
+
+// The pages of a reference string, one page per letter.
+struct StringFuture : FutureUses {
+  std::string uses;
+  std::uint64_t at = 0;
+  std::uint64_t now() const override { return at; }
+  std::uint64_t next_use(const PageName& page) const override {
+    const std::size_t next = uses.find(static_cast<char>(page.first >> 12U), at + 1);
+    return next == std::string::npos ? kNever : next;
+  }
+};
+
+TEST(Oracle, EvictsTheFarthestUse) {
+  RngStream rng(1, "x");
+  const auto policy = make_replacement("oracle", ReplacementShape{1, 3}, rng);
+  StringFuture future;
+  future.uses = "abcdcabd";
+  policy->set_future(&future);
+  for (unsigned way = 0; way < 3; ++way) {
+    future.at = way;
+    policy->name(0, way, {0, (Addr{'a'} + way) << 12U, 12});
+    policy->fill(0, way);
+  }
+  future.at = 3;                     // d misses: a comes at 5, b at 6, c at 4
+  EXPECT_EQ(policy->victim(0), 1U);  // b
+  policy->name(0, 1, {0, Addr{'d'} << 12U, 12});
+  policy->fill(0, 1);
+  future.at = 4;
+  policy->touch(0, 2);  // c never again
+  EXPECT_EQ(policy->victim(0), 2U);
+  future.at = 5;
+  policy->touch(0, 0);  // a never again; c was used longer ago
+  EXPECT_EQ(policy->victim(0), 2U);
 }
 
 }  // namespace

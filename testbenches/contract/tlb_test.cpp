@@ -127,6 +127,159 @@ TEST(Tlb, SpacesDoNotAnswerForEachOther) {
   EXPECT_EQ(tlb.lookup(1, 0x2000), nullptr);
 }
 
+// Every policy, against what any cache must do: it answers only what was filled and not dropped, and
+// holds no more than it has room for.
+class TlbPolicy : public testing::TestWithParam<std::string> {};
+
+TEST_P(TlbPolicy, AnswersOnlyWhatIsThere) {
+  for (const auto& [entries, ways] : {std::pair{1U, 1U}, {16U, 1U}, {16U, 4U}, {12U, 0U}}) {
+    Tlb<Data> tlb(shape(entries, ways, GetParam()), 1, "tlb");
+    std::map<std::pair<std::uint64_t, Addr>, std::uint64_t> filled;
+    RngStream rng(entries + ways, "use");
+    for (std::uint64_t step = 1; step < 20000; ++step) {
+      const std::uint64_t space = rng.below(2);
+      const Addr page = rng.below(30);
+      if (rng.below(50) == 0) {
+        const auto dropped = [&](std::uint64_t s, Addr first, unsigned, const Data&) {
+          return s == space && first >> 12U >= page;
+        };
+        tlb.invalidate_if(dropped);
+        for (auto entry = filled.begin(); entry != filled.end();) {
+          const bool gone = entry->first.first == space && entry->first.second >= page;
+          entry = gone ? filled.erase(entry) : std::next(entry);
+        }
+      }
+      const Data* got = tlb.lookup(space, page << 12U);
+      if (got != nullptr) {
+        const auto entry = filled.find({space, page});
+        ASSERT_NE(entry, filled.end()) << "step " << step;
+        ASSERT_EQ(got->value, entry->second);
+      }
+      if (got == nullptr || rng.below(20) == 0) {
+        tlb.fill(space, page << 12U, 12, Data{step});
+        filled[{space, page}] = step;
+        ASSERT_NE(tlb.peek(space, page << 12U), nullptr);
+        ASSERT_EQ(tlb.peek(space, page << 12U)->value, step);
+      }
+      ASSERT_LE(tlb.valid_entries(), entries);
+    }
+    EXPECT_GT(tlb.stats().evictions.value, 0U);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, TlbPolicy, testing::ValuesIn(replacement_names()),
+                         [](const auto& test) { return test.param; });
+
+TEST(Tlb, ClearsWhenFull) {
+  Tlb<Data> tlb(shape(4, 0, "clear_when_full"), 1, "tlb");
+  for (Addr page = 0; page < 4; ++page) {
+    tlb.fill(0, page << 12U, 12, Data{page});
+  }
+  tlb.fill(0, 2U << 12U, 12, Data{9});  // is there: no room needed
+  EXPECT_EQ(tlb.valid_entries(), 4U);
+  EXPECT_EQ(tlb.peek(0, 2U << 12U)->value, 9U);
+  tlb.fill(0, 4U << 12U, 12, Data{4});
+  EXPECT_EQ(tlb.valid_entries(), 1U);
+  EXPECT_EQ(tlb.peek(0, 0), nullptr);
+  EXPECT_EQ(tlb.peek(0, 4U << 12U)->value, 4U);
+  EXPECT_EQ(tlb.stats().clears.value, 1U);
+  EXPECT_EQ(tlb.stats().evictions.value, 4U);
+}
+
+// MIN by definition: of a string of random uses no policy may hit more, whatever is invalidated.
+TEST(Tlb, OracleIsNeverBeaten) {
+  struct Future : FutureUses {
+    std::vector<Addr> pages;  // ~0: everything is invalidated before the next use
+    std::uint64_t at = 0;
+    std::uint64_t now() const override { return at; }
+    std::uint64_t next_use(const PageName& page) const override {
+      for (std::uint64_t i = at + 1; i < pages.size() && pages[i] != ~Addr{0}; ++i) {
+        if (pages[i] == page.first >> page.shift) return i;
+      }
+      return kNever;
+    }
+  };
+  for (unsigned round = 0; round < 20; ++round) {
+    Future future;
+    RngStream rng(round, "string");
+    for (int i = 0; i < 600; ++i) {
+      future.pages.push_back(rng.below(60) == 0  ? ~Addr{0}
+                             : rng.below(4) == 0 ? rng.below(40)
+                                                 : rng.below(12));
+    }
+    std::map<std::string, std::uint64_t> hits;
+    for (const std::string& policy : replacement_names()) {
+      Tlb<Data> tlb(shape(8, 0, policy), 1, "tlb");
+      tlb.set_future(&future);
+      for (future.at = 0; future.at < future.pages.size(); ++future.at) {
+        const Addr page = future.pages[future.at];
+        if (page == ~Addr{0}) {
+          tlb.invalidate_all();
+        } else if (tlb.lookup(0, page << 12U) == nullptr) {
+          tlb.fill(0, page << 12U, 12, Data{page});
+        }
+      }
+      hits[policy] = tlb.stats().hits.value;
+    }
+    for (const auto& [policy, count] : hits) {
+      EXPECT_LE(count, hits[kOraclePolicy]) << policy;
+    }
+    EXPECT_LT(hits["lru"], hits[kOraclePolicy]);
+  }
+}
+
+TEST(Tlb, InfiniteForgetsOnlyWhatIsDropped) {
+  TlbParams params = shape(1, 1);
+  params.infinite = true;
+  Tlb<Data> tlb(params, 1, "tlb");
+  std::map<std::tuple<std::uint64_t, unsigned, Addr>, std::uint64_t> all;
+  RngStream rng(4, "use");
+  for (std::uint64_t step = 1; step < 20000; ++step) {
+    const std::uint64_t space = rng.below(3);
+    const unsigned shift = space == 2 ? 21 : 12;  // one page size per space: pages do not overlap
+    const Addr page = rng.below(3000);
+    const Data* got = tlb.lookup(space, page << shift | 5U);
+    const auto known = all.find({space, shift, page});
+    ASSERT_EQ(got != nullptr, known != all.end());
+    if (got != nullptr) {
+      ASSERT_EQ(got->value, known->second);
+    }
+    tlb.fill(space, page << shift, shift, Data{step});
+    all[{space, shift, page}] = step;
+    if (step % 500 == 0) {
+      tlb.invalidate_if(
+          [&](std::uint64_t s, Addr, unsigned, const Data& d) { return s == space && d.value % 2 != 0; });
+      for (auto entry = all.begin(); entry != all.end();) {
+        const bool gone = std::get<0>(entry->first) == space && entry->second % 2 != 0;
+        entry = gone ? all.erase(entry) : std::next(entry);
+      }
+    }
+    ASSERT_EQ(tlb.valid_entries(), all.size());
+  }
+  EXPECT_EQ(tlb.stats().evictions.value, 0U);
+}
+
+// Two owners in two halves: one that streams does not cost the other a hit.
+TEST(Tlb, PartsKeepOwnersApart) {
+  Tlb<Data> tlb(shape(16, 2), 1, "tlb", {2, 20});
+  const std::uint64_t quiet = 1U << 20U;
+  const std::uint64_t streams = 2U << 20U;
+  for (Addr page = 0; page < 8; ++page) {
+    tlb.fill(quiet, page << 12U, 12, Data{page});
+  }
+  for (Addr page = 0; page < 1000; ++page) {
+    tlb.fill(streams, page << 12U, 12, Data{page});
+  }
+  for (Addr page = 0; page < 8; ++page) {
+    EXPECT_NE(tlb.lookup(quiet, page << 12U), nullptr);
+  }
+  EXPECT_EQ(tlb.valid_entries(), 16U);
+  // A third owner shares the part of the first: 3 mod 2.
+  tlb.fill(3U << 20U, 0, 12, Data{1});
+  tlb.fill(3U << 20U, 4U << 12U, 12, Data{1});
+  EXPECT_EQ(tlb.lookup(quiet, 0), nullptr);
+}
+
 TEST(Tlb, DisabledKeepsNothing) {
   TlbParams params = shape(16, 4);
   params.enable = false;

@@ -158,8 +158,8 @@ const std::vector<Case>& cases() {
       {"pasid_entry_bad_type", R::kPasidEntryInvalid, true,
        [](Bench& b) { poke(b, b.tables->pasid_entry_address(Bench::kDevice, Bench::kPasid), 0x1C0, 0x1C0); },
        first_read, true, true, false, true},
-      {"pasid_entry_five_levels", R::kPasidEntryInvalid, true,
-       [](Bench& b) { poke(b, b.tables->pasid_entry_address(Bench::kDevice, Bench::kPasid) + 16, 4); }, first_read,
+      {"pasid_entry_bad_paging_mode", R::kPasidEntryInvalid, true,
+       [](Bench& b) { poke(b, b.tables->pasid_entry_address(Bench::kDevice, Bench::kPasid) + 16, 8); }, first_read,
        true, true, false, true},
       {"execute_requested", R::kPasidExecuteRequested, true, [](Bench&) {},
        [](Bench& b) {

@@ -1,0 +1,251 @@
+// How the IOMMU's caches are organised: tags, split by page size, parts, walks ahead, merging, ports.
+#include <gtest/gtest.h>
+
+#include "support/iommu_bench.h"
+
+namespace svasim::test {
+namespace {
+
+using Bench = IommuBench;
+constexpr Addr kA = 0x7000'0000;
+constexpr LeafRights kUsed{true, true, true, FirstStageEntry::A::kMask | FirstStageEntry::D::kMask};
+
+bool hit(Bench& bench, const DeviceRequest& request) {
+  const DeviceAnswer& answer = bench.ask(request);
+  EXPECT_EQ(answer.fault, FaultReason::kNone);
+  return answer.translation.hit;
+}
+
+IommuBenchOptions with(const std::function<void(IommuParams&)>& change, bool loose = false) {
+  IommuBenchOptions options;
+  options.loose = loose;
+  change(options.iommu);
+  return options;
+}
+
+// SPEC: [VTD Table 17] second-stage translations belong to the domain: RID_PASID and another PASID of
+// it share them, unless entries are told apart by requester and PASID.
+TEST(IotlbTag, DomainShares) {
+  Bench bench;
+  bench.second->map(kA, Bench::kData, 12);
+  bench.enable();
+  EXPECT_FALSE(hit(bench, bench.plain_read(kA)));
+  EXPECT_TRUE(hit(bench, bench.read(Bench::kSecond, kA)));
+}
+
+TEST(IotlbTag, RequesterAndPasidDoNot) {
+  Bench bench(with([](IommuParams& p) { p.iotlb.tag = "requester"; }));
+  bench.second->map(kA, Bench::kData, 12);
+  bench.enable();
+  EXPECT_FALSE(hit(bench, bench.plain_read(kA)));
+  EXPECT_FALSE(hit(bench, bench.read(Bench::kSecond, kA)));
+  EXPECT_TRUE(hit(bench, bench.plain_read(kA)));
+  EXPECT_TRUE(hit(bench, bench.read(Bench::kSecond, kA)));
+  // An invalidation of the domain finds all of them.
+  ASSERT_TRUE(bench.invalidate({make_iotlb_page(Bench::kSecondDomain, kA, 0)}));
+  EXPECT_FALSE(hit(bench, bench.plain_read(kA)));
+  EXPECT_FALSE(hit(bench, bench.read(Bench::kSecond, kA)));
+}
+
+// Requests of two requesters in one domain for one page: one walk, or one each.
+TEST(IotlbTag, DecidesWhichWalksMerge) {
+  for (const char* tag : {"domain", "requester"}) {
+    IommuBenchOptions options = with([&](IommuParams& p) { p.iotlb.tag = tag; });
+    options.prefix = tag;
+    options.start = std::string(tag) == "requester";
+    static std::vector<std::unique_ptr<Bench>> benches;  // elaborated together
+    benches.push_back(std::make_unique<Bench>(options));
+    if (!options.start) continue;
+    for (const auto& bench : benches) {
+      bench->second->map(kA, Bench::kData, 12);
+      bench->enable();
+      // Contexts and PASID entries are known, the page is not.
+      bench->second->map(kA + kPageSize, Bench::kData, 12);
+      hit(*bench, bench->plain_read(kA));
+      hit(*bench, bench->read(Bench::kSecond, kA));
+      const std::uint64_t before = bench->iommu->stats().walks_started.value;
+      bench->device().send(bench->plain_read(kA + kPageSize));
+      bench->device().send(bench->read(Bench::kSecond, kA + kPageSize));
+      bench->run_for(10'000'000);
+      const bool merges = bench == benches.front();
+      EXPECT_EQ(bench->iommu->stats().walks_started.value - before, merges ? 1U : 2U);
+      EXPECT_EQ(bench->iommu->stats().merged_walks.value, merges ? 1U : 0U);
+    }
+  }
+}
+
+class Loose : public testing::TestWithParam<bool> {};
+
+// 16 large pages in use leave the cache of small pages alone.
+TEST_P(Loose, SplitKeepsPageSizesApart) {
+  Bench bench(with(
+      [](IommuParams& p) {
+        p.iotlb.split = true;
+        p.iotlb.entries = p.iotlb.ways = 2;
+        p.iotlb_2m.entries = p.iotlb_2m.ways = 16;
+        p.iotlb_1g.entries = p.iotlb_1g.ways = 1;
+      },
+      GetParam()));
+  bench.first->map(kA, Bench::kData, 12, kUsed);
+  bench.first->map(kA + kPageSize, Bench::kData, 12, kUsed);
+  for (Addr i = 0; i < 16; ++i) bench.first->map(0x8000'0000 + (i << 21U), 0x10200000, 21, kUsed);
+  bench.first->map(Addr{1} << 38U, 0, 30, kUsed);
+  bench.enable();
+  std::vector<DeviceRequest> all = {bench.read(Bench::kPasid, kA), bench.read(Bench::kPasid, kA + kPageSize),
+                                    bench.read(Bench::kPasid, (Addr{1} << 38U) + Bench::kData)};
+  for (Addr i = 0; i < 16; ++i) all.push_back(bench.read(Bench::kPasid, 0x8000'0000 + (i << 21U)));
+  for (const DeviceRequest& request : all) EXPECT_FALSE(hit(bench, request));
+  for (const DeviceRequest& request : all) EXPECT_TRUE(hit(bench, request)) << std::hex << request.address;
+  const Iotlb& iotlb = bench.iommu->caches().translations();
+  EXPECT_EQ(iotlb.pages().stats().hits.value, 2U);
+  EXPECT_EQ(iotlb.large().stats().hits.value, 16U);
+  EXPECT_EQ(iotlb.huge().stats().hits.value, 1U);
+  EXPECT_EQ(iotlb.pages().stats().misses.value, 19U);
+  ASSERT_TRUE(bench.invalidate({make_iotlb_global()}));
+  for (const DeviceRequest& request : all) EXPECT_FALSE(hit(bench, request));
+}
+
+// The page behind a miss is there when it is asked for; pages without accessed bit, and pages that are
+// not present, are left alone, and nobody hears of it.
+TEST_P(Loose, PrefetchWalksAhead) {
+  Bench bench(with([](IommuParams& p) { p.iotlb.prefetch = 3; }, GetParam()));
+  const LeafRights unused{true, true, true, 0};
+  bench.first->map(kA, Bench::kData, 12, kUsed);
+  bench.first->map(kA + kPageSize, Bench::kData + kPageSize, 12, kUsed);
+  bench.first->map(kA + 2 * kPageSize, Bench::kData + 2 * kPageSize, 12, unused);
+  bench.enable();
+  EXPECT_FALSE(hit(bench, bench.read(Bench::kPasid, kA)));
+  bench.run_for(10'000'000);
+  const IommuStats& stats = bench.iommu->stats();
+  EXPECT_EQ(stats.prefetch_walks.value, 3U);
+  EXPECT_EQ(stats.prefetches_dropped.value, 2U);  // bit to set; not present
+  EXPECT_EQ(stats.faulted.value, 0U);
+  EXPECT_EQ(bench.first->entry(kA + 2 * kPageSize, 1) & FirstStageEntry::A::kMask, 0U);
+  EXPECT_EQ(bench.fault_reason(), FaultReason::kNone);
+  EXPECT_EQ(bench.prq->in_flight(), 0U);
+  const DeviceAnswer& second = bench.ask(bench.read(Bench::kPasid, kA + kPageSize));
+  EXPECT_TRUE(second.translation.hit);
+  EXPECT_EQ(second.translation.address, Bench::kData + kPageSize);
+  EXPECT_EQ(stats.prefetches_used.value, 1U);
+  EXPECT_TRUE(hit(bench, bench.read(Bench::kPasid, kA + kPageSize)));
+  EXPECT_EQ(stats.prefetches_used.value, 1U) << "first uses only";
+  EXPECT_EQ(stats.walks_started.value, 1U);
+  EXPECT_FALSE(hit(bench, bench.read(Bench::kPasid, kA + 2 * kPageSize)));
+  EXPECT_NE(bench.first->entry(kA + 2 * kPageSize, 1) & FirstStageEntry::A::kMask, 0U);
+}
+
+// A perfect IOTLB costs the time of a hit, sees tables as they are, and faults as they say.
+TEST_P(Loose, PerfectAlwaysHits) {
+  Bench bench(with([](IommuParams& p) { p.iotlb.perfect = true; }, GetParam()));
+  const LeafRights unused{true, true, true, 0};
+  bench.first->map(kA, Bench::kData, 12, unused);
+  bench.enable();
+  bench.ask(bench.read(Bench::kPasid, kA));  // contexts
+  EXPECT_EQ(bench.first->entry(kA, 1) & FirstStageEntry::D::kMask, 0U);
+  const Ps sent = now_ps();
+  const DeviceAnswer& answer = bench.ask(Bench::as_write(bench.read(Bench::kPasid, kA)));
+  EXPECT_TRUE(answer.translation.hit);
+  EXPECT_EQ(answer.translation.address, Bench::kData);
+  const IommuParams& p = bench.params;
+  EXPECT_EQ(answer.at, sent + 1000 + p.lookup_latency() + p.forward_latency + p.response_latency +
+                           Bench::memory_time(64));
+  EXPECT_NE(bench.first->entry(kA, 1) & FirstStageEntry::D::kMask, 0U);
+  bench.first->map(kA, Bench::kData + kPageSize, 12, kUsed);
+  EXPECT_EQ(bench.ask(bench.read(Bench::kPasid, kA)).translation.address, Bench::kData + kPageSize);
+  EXPECT_EQ(bench.ask(bench.read(Bench::kPasid, kA + kPageSize)).fault, FaultReason::kFirstStageNotPresent);
+  EXPECT_EQ(bench.walker->stats().reads.value, 0U);
+  EXPECT_EQ(bench.iommu->caches().iotlb().stats().misses.value, 0U);
+  EXPECT_EQ(bench.iommu->caches().iotlb().stats().hits.value, 4U);
+  EXPECT_EQ(bench.iommu->in_flight(), 0U);
+}
+
+INSTANTIATE_TEST_SUITE_P(IommuCaches, Loose, testing::Bool(),
+                         [](const auto& test) { return test.param ? "loose" : "approximate"; });
+
+// An invalidation that overtakes a prefetch walk: what it found is not kept.
+TEST(IommuPrefetch, InvalidationOvertakes) {
+  IommuBenchOptions options = with([](IommuParams& p) { p.iotlb.prefetch = 1; });
+  options.walker_step = 5'000'000;  // longer than the invalidation
+  Bench bench(options);
+  bench.second->map(kA, Bench::kData, 12);
+  bench.second->map(kA + kPageSize, Bench::kData, 12);
+  bench.enable();
+  bench.ask(bench.plain_read(kA));
+  ASSERT_EQ(bench.iommu->stats().prefetch_walks.value, 1U);
+  ASSERT_TRUE(bench.invalidate({make_iotlb_page(Bench::kSecondDomain, kA + kPageSize, 0)}));
+  bench.run_for(200'000'000);
+  EXPECT_EQ(bench.iommu->stats().stale_walks.value, 1U);
+  EXPECT_FALSE(hit(bench, bench.plain_read(kA + kPageSize)));
+}
+
+// A request for a page that is being fetched ahead waits for that walk.
+TEST(IommuPrefetch, RequestsJoin) {
+  IommuBenchOptions options = with([](IommuParams& p) { p.iotlb.prefetch = 1; });
+  options.walker_step = 5'000'000;
+  Bench bench(options);
+  const LeafRights unused{true, true, true, 0};
+  bench.second->map(kA, Bench::kData, 12);
+  bench.second->map(kA + kPageSize, Bench::kData + kPageSize, 12);
+  bench.first->map(kA, Bench::kData, 12, kUsed);
+  bench.first->map(kA + kPageSize, Bench::kData + kPageSize, 12, unused);
+  bench.enable();
+  for (const bool first_stage : {false, true}) {
+    const auto read = [&](Addr address) {
+      return first_stage ? bench.read(Bench::kPasid, address) : bench.plain_read(address);
+    };
+    bench.ask(read(kA));
+    const std::uint64_t merged = bench.iommu->stats().merged_walks.value;
+    const DeviceAnswer& answer = bench.ask(read(kA + kPageSize));
+    EXPECT_EQ(bench.iommu->stats().merged_walks.value, merged + 1);
+    EXPECT_EQ(answer.fault, FaultReason::kNone);
+    EXPECT_EQ(answer.translation.address, Bench::kData + kPageSize);
+    // The second stage keeps no accessed bit here; the first stage's is missing, so it walks itself.
+    EXPECT_EQ(answer.translation.hit, !first_stage);
+  }
+  EXPECT_EQ(bench.iommu->stats().walks_started.value, 3U);
+}
+
+TEST(IommuMerge, OffMeansAWalkForEveryRequest) {
+  Bench bench(with([](IommuParams& p) { p.merge_walks = false; }));
+  bench.first->map(kA, Bench::kData, 12, kUsed);
+  bench.first->map(kA + kPageSize, Bench::kData, 12, kUsed);
+  bench.enable();
+  hit(bench, bench.read(Bench::kPasid, kA));
+  for (int i = 0; i < 5; ++i) bench.device().send(bench.read(Bench::kPasid, kA + kPageSize));
+  bench.run_for(10'000'000);
+  EXPECT_EQ(bench.iommu->stats().walks_started.value, 6U);
+  EXPECT_EQ(bench.iommu->stats().merged_walks.value, 0U);
+  EXPECT_EQ(bench.iommu->stats().completed.value, 6U);
+}
+
+// n look-ups that arrive together start in n / ports intervals.
+TEST(IommuPorts, LookUpsPerInterval) {
+  for (const unsigned ports : {4U, 2U, 1U}) {
+    static std::vector<std::unique_ptr<Bench>> benches;
+    IommuBenchOptions options = with([&](IommuParams& p) {
+      p.lookup_ports = ports;
+      p.lookup_interval = 3000;
+    });
+    options.prefix = "p" + std::to_string(ports);
+    options.start = ports == 1;
+    benches.push_back(std::make_unique<Bench>(options));
+    if (ports != 1) continue;
+    for (const auto& bench : benches) {
+      bench->first->map(kA, Bench::kData, 12, kUsed);
+      bench->enable();
+      bench->ask(bench->read(Bench::kPasid, kA));
+      bench->run_for(1'000'000);
+      const std::size_t first = bench->device().send(bench->read(Bench::kPasid, kA));
+      for (int i = 1; i < 8; ++i) bench->device().send(bench->read(Bench::kPasid, kA));
+      bench->run_for(10'000'000);
+      for (std::size_t i = 0; i < 8; ++i) {
+        EXPECT_EQ(bench->device().answer(first + i).credit_at - bench->device().answer(first).credit_at,
+                  i / bench->params.lookup_ports * 3000)
+            << bench->params.lookup_ports << " ports, request " << i;
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace svasim::test
