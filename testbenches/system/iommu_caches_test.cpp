@@ -23,23 +23,43 @@ IommuBenchOptions with(const std::function<void(IommuParams&)>& change, bool loo
   return options;
 }
 
-// SPEC: [VTD Table 17] second-stage translations belong to the domain: RID_PASID and another PASID of
-// it share them, unless entries are told apart by requester and PASID.
-TEST(IotlbTag, DomainShares) {
+constexpr RequesterId kOther = RequesterId::from_bdf(2, 4, 0);
+
+// A second requester whose plain requests have the domain and the RID_PASID of the first.
+void add_other(Bench& bench) {
+  bench.tables->set_context(kOther, ScalableContext());
+  bench.tables->set_pasid_entry(kOther, Bench::kRidPasid,
+                                second_stage_pasid_entry(bench.second->root(), 4, Bench::kSecondDomain));
+}
+
+DeviceRequest other_read(const Bench& bench, Addr address) {
+  DeviceRequest request = bench.plain_read(address);
+  request.requester = kOther;
+  return request;
+}
+
+// Requesters share the translations of a domain and a PASID, unless entries are told apart by requester.
+// SPEC: [VTD Table 17] entries of different PASIDs are kept apart, second stages too.
+TEST(IotlbTag, DomainAndPasidShare) {
   Bench bench;
   bench.second->map(kA, Bench::kData, 12);
   bench.enable();
+  add_other(bench);
   EXPECT_FALSE(hit(bench, bench.plain_read(kA)));
-  EXPECT_TRUE(hit(bench, bench.read(Bench::kSecond, kA)));
+  EXPECT_TRUE(hit(bench, other_read(bench, kA)));
+  EXPECT_FALSE(hit(bench, bench.read(Bench::kSecond, kA)));
 }
 
 TEST(IotlbTag, RequesterAndPasidDoNot) {
   Bench bench(with([](IommuParams& p) { p.iotlb.tag = "requester"; }));
   bench.second->map(kA, Bench::kData, 12);
   bench.enable();
+  add_other(bench);
   EXPECT_FALSE(hit(bench, bench.plain_read(kA)));
+  EXPECT_FALSE(hit(bench, other_read(bench, kA)));
   EXPECT_FALSE(hit(bench, bench.read(Bench::kSecond, kA)));
   EXPECT_TRUE(hit(bench, bench.plain_read(kA)));
+  EXPECT_TRUE(hit(bench, other_read(bench, kA)));
   EXPECT_TRUE(hit(bench, bench.read(Bench::kSecond, kA)));
   // An invalidation of the domain finds all of them.
   ASSERT_TRUE(bench.invalidate({make_iotlb_page(Bench::kSecondDomain, kA, 0)}));
@@ -61,11 +81,12 @@ TEST(IotlbTag, DecidesWhichWalksMerge) {
       bench->enable();
       // Contexts and PASID entries are known, the page is not.
       bench->second->map(kA + kPageSize, Bench::kData, 12);
+      add_other(*bench);
       hit(*bench, bench->plain_read(kA));
-      hit(*bench, bench->read(Bench::kSecond, kA));
+      hit(*bench, other_read(*bench, kA));
       const std::uint64_t before = bench->iommu->stats().walks_started.value;
       bench->device().send(bench->plain_read(kA + kPageSize));
-      bench->device().send(bench->read(Bench::kSecond, kA + kPageSize));
+      bench->device().send(other_read(*bench, kA + kPageSize));
       bench->run_for(10'000'000);
       const bool merges = bench == benches.front();
       EXPECT_EQ(bench->iommu->stats().walks_started.value - before, merges ? 1U : 2U);
