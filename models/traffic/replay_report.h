@@ -40,12 +40,12 @@ struct ReplayReport {
   Hits violation_hits;
   // Of all look-ups, the share that hit here as in the emulator; 1 when there is none.
   double hits_agree() const;
-  Counter duplicates;             // look-ups without an access, not issued
-  Counter late_unmaps;            // unmap records behind the map record that reuses their pages
-  Counter rebinds;                // a device found in another domain: bound to it as the driver did
-  Counter after_end;              // accesses and faults outside of a recording, not issued
-  Counter not_ended;              // recordings that the capture ends without an END marker
-  Counter foreign_records;        // fault records of devices that are not replayed
+  Counter duplicates;       // look-ups without an access, not issued
+  Counter late_unmaps;      // unmap records behind the map record that reuses their pages
+  Counter rebinds;          // a device found in another domain: bound to it as the driver did
+  Counter after_end;        // accesses and faults outside of a recording, not issued
+  Counter not_ended;        // recordings that the capture ends without an END marker
+  Counter foreign_records;  // fault records of devices that are not replayed
   // Table edits.
   Counter maps;
   Counter unmaps;

@@ -171,9 +171,8 @@ TEST(Params, WrongNumbersAndChoices) {
               ElementsAre("x.yaml:1:10: entries: '-1' is not a whole number (1 to 1048576)"));
   EXPECT_THAT(problems_of(tlb_params(), "entries:\n"),
               ElementsAre("x.yaml:1:1: entries: expected a value, found nothing"));
-  EXPECT_THAT(
-      problems_of(tlb_params(), "entries: 18446744073709551616\n"),
-      ElementsAre("x.yaml:1:10: entries: 18446744073709551616 is too large (1 to 1048576)"));
+  EXPECT_THAT(problems_of(tlb_params(), "entries: 18446744073709551616\n"),
+              ElementsAre("x.yaml:1:10: entries: 18446744073709551616 is too large (1 to 1048576)"));
 }
 
 TEST(Params, AContradictionIsOnlyReportedAmongValidValues) {
