@@ -14,6 +14,8 @@ namespace {
 
 constexpr Addr kRegisters = 0xFED9'0000;
 constexpr Addr kTables = 0x1000'0000;
+constexpr Addr kGuestTableBytes = 0x10'0000;
+constexpr Addr kHostTables = 0x2000'0000;
 constexpr Addr kData = 0x1'0000'0000;
 constexpr Addr kIova = 0x7F00'0000'0000;
 const RequesterId kDevice = RequesterId::from_bdf(0, 2, 0);
@@ -93,7 +95,18 @@ void DmaSystem::enable() {
   }
   RemappingTables remapping(view, nullptr, pages, true);
   remapping.set_context(kDevice, ScalableContext());
-  remapping.set_pasid_entry(kDevice, Pasid(0), first_stage_pasid_entry(table.root(), 4, DomainId(1)));
+  if (setup_.nested) {
+    TablePages host_pages(kHostTables, kRegisters);
+    PageTableBuilder host(view, nullptr, host_pages, TableStage::kSecond, 4);
+    // Guest-physical addresses are the host's: the tables' and the data's.
+    const bool mapped = host.map_range(kTables, kTables, kGuestTableBytes) &&
+                        host.map_range(kData, kData, setup_.pages * kPageSize);
+    SVASIM_CHECK(mapped, "a page is mapped once");
+    remapping.set_pasid_entry(kDevice, Pasid(0),
+                              nested_pasid_entry(table.root(), 4, host.root(), 4, DomainId(1)));
+  } else {
+    remapping.set_pasid_entry(kDevice, Pasid(0), first_stage_pasid_entry(table.root(), 4, DomainId(1)));
+  }
   write_register(vtd_reg::kRtaddr, remapping.rtaddr(), 8);
   write_register(vtd_reg::kGcmd, 1U << 30U, 4);
   write_register(vtd_reg::kGcmd, 1U << 31U, 4);

@@ -25,6 +25,7 @@ struct DmaSystemSetup {
   bool iotlb = true;
   bool paging_structure_caches = true;
   unsigned walker_slots = 6;
+  bool nested = false;  // the first stage lies in a second one of 4 levels and 4-KiB pages
 };
 
 class DmaSystem {

@@ -75,6 +75,7 @@ struct Systems {
   DmaSystem loose_hit{{"loose_hit", Timing::kLoose, 64, 200'000}};
   DmaSystem approx_hit{{"approx_hit", Timing::kApproximate, 64, 50'000}};
   DmaSystem approx_walk{{"approx_walk", Timing::kApproximate, 4096, 20'000, false, false}};
+  DmaSystem approx_nested{{"approx_nested", Timing::kApproximate, 4096, 5'000, false, false, 6, true}};
   DmaSystem walkers_1{{"walkers_1", Timing::kApproximate, 4096, 4'000, false, false, 1}};
   DmaSystem walkers_2{{"walkers_2", Timing::kApproximate, 4096, 4'000, false, false, 2}};
   DmaSystem walkers_4{{"walkers_4", Timing::kApproximate, 4096, 4'000, false, false, 4}};
@@ -86,8 +87,9 @@ int run(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
   Systems systems;
   sc_core::sc_start(sc_core::SC_ZERO_TIME);
-  for (DmaSystem* system : {&systems.loose_hit, &systems.approx_hit, &systems.approx_walk, &systems.walkers_1,
-                            &systems.walkers_2, &systems.walkers_4, &systems.walkers_8}) {
+  for (DmaSystem* system :
+       {&systems.loose_hit, &systems.approx_hit, &systems.approx_walk, &systems.approx_nested,
+        &systems.walkers_1, &systems.walkers_2, &systems.walkers_4, &systems.walkers_8}) {
     system->enable();
     system->run();  // fills the caches
   }
@@ -108,6 +110,7 @@ int run(int argc, char** argv) {
   measure("loose_iotlb_hit", accesses(systems.loose_hit));
   measure("approx_iotlb_hit", accesses(systems.approx_hit));
   measure("approx_walk4", accesses(systems.approx_walk));
+  measure("approx_nested_walk", accesses(systems.approx_nested));
   measure("rtl_bare_cycle", [&] { return systems.rtl.run_bare(5'000); });
   measure("rtl_system_cycle", [&] { return systems.rtl.run_system(5'000); });
 
@@ -128,6 +131,7 @@ int run(int argc, char** argv) {
   ratio("loose_iotlb_hit_ratio", "loose_iotlb_hit", "unit_L");
   ratio("approx_iotlb_hit_ratio", "approx_iotlb_hit", "unit_E");
   ratio("approx_walk4_ratio", "approx_walk4", "unit_E");
+  ratio("approx_nested_walk_ratio", "approx_nested_walk", "unit_E");
   std::printf("approx_iotlb_hit_events %.2f\n", events(systems.approx_hit));
   std::printf("approx_walk4_events %.2f\n", events(systems.approx_walk));
   ratio("rtl_walker_ratio", "rtl_system_cycle", "rtl_bare_cycle");
