@@ -21,7 +21,7 @@ int script_command(const std::vector<std::string>& args, Console& console) {
   if (!options.parse(args, console)) return kExitOk;
   options.required("FILE");
 
-  std::vector<Script> scripts;
+  std::vector<RegisterScript> scripts;
   std::vector<std::string> problems;
   for (const std::string& file : options.texts("FILE")) {
     std::ifstream in(file);

@@ -29,7 +29,7 @@ class ScriptParser {
     variables_.insert("rtaddr");
   }
 
-  Script read(std::istream& in) {
+  RegisterScript read(std::istream& in) {
     std::string text;
     for (std::uint64_t number = 1; std::getline(in, text); ++number) {
       if (!text.empty() && text.back() == '\r') text.pop_back();
@@ -223,7 +223,7 @@ class ScriptParser {
   using Reader = std::function<void(ScriptParser&, LineParser&, Statement&)>;
   static const std::map<std::string, Reader>& statements();
 
-  Script script_;
+  RegisterScript script_;
   std::vector<std::string>& problems_;
   std::vector<ScriptSetting> settings_;
   std::set<std::string> variables_;
@@ -466,7 +466,7 @@ const std::vector<ScriptConstant>& script_constants() {
   return table;
 }
 
-Script parse_script(std::istream& in, const std::string& file, std::vector<std::string>& problems) {
+RegisterScript parse_script(std::istream& in, const std::string& file, std::vector<std::string>& problems) {
   return ScriptParser(file, problems).read(in);
 }
 

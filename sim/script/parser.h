@@ -11,7 +11,7 @@ namespace svasim {
 
 // Everything that is wrong is added to `problems` as "file:line: reason"; what is returned then is
 // not to be run.
-Script parse_script(std::istream& in, const std::string& file, std::vector<std::string>& problems);
+RegisterScript parse_script(std::istream& in, const std::string& file, std::vector<std::string>& problems);
 
 // Names every script knows, with what they stand for.
 struct ScriptConstant {

@@ -26,7 +26,7 @@ bool holds(const std::string& comparison, std::uint64_t a, std::uint64_t b) {
 
 }  // namespace
 
-ScriptRunner::ScriptRunner(const Script& script, ScriptSystem& system, std::ostream& out)
+ScriptRunner::ScriptRunner(const RegisterScript& script, ScriptSystem& system, std::ostream& out)
     : script_(script), system_(system), out_(out), pages_(ScriptSystem::kTables, ScriptSystem::kData) {
   for (const ScriptConstant& constant : script_constants()) variables_[constant.name] = constant.value;
 }

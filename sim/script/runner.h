@@ -31,7 +31,7 @@ std::uint64_t address_type(const std::string& word);
 
 class ScriptRunner : private ExpressionValues {
  public:
-  ScriptRunner(const Script& script, ScriptSystem& system, std::ostream& out);
+  ScriptRunner(const RegisterScript& script, ScriptSystem& system, std::ostream& out);
 
   // Prints what a failing check expected and saw, and ends there. Throws InputError for a statement
   // that cannot be carried out.
@@ -107,7 +107,7 @@ class ScriptRunner : private ExpressionValues {
   RequesterId requester(std::uint64_t id) const;
   Pasid pasid(std::uint64_t id) const;
 
-  const Script& script_;
+  const RegisterScript& script_;
   ScriptSystem& system_;
   std::ostream& out_;
   const Statement* at_ = nullptr;

@@ -106,7 +106,7 @@ struct ScriptParams {
   MemoryBusParams bus = memory_bus_params().defaults();
 };
 
-struct Script {
+struct RegisterScript {
   std::string file;
   std::string document;  // of the specification: "VTD"
   std::string section;
