@@ -1,10 +1,13 @@
 #include "base/printable.h"
 
+#include <fmt/format.h>
+
 namespace svasim {
+
+std::string escaped(char byte) { return fmt::format("\\x{:02x}", static_cast<unsigned char>(byte)); }
 
 std::string printable(std::string_view text) {
   constexpr std::size_t kMost = 100;
-  constexpr char kDigits[] = "0123456789abcdef";
   std::string shown;
   for (const char c : text.substr(0, kMost)) {
     const auto byte = static_cast<unsigned char>(c);
@@ -13,7 +16,7 @@ std::string printable(std::string_view text) {
     } else if (byte >= 0x20 && byte < 0x7F) {
       shown += c;
     } else {
-      shown += {'\\', 'x', kDigits[byte >> 4U], kDigits[byte & 0xFU]};
+      shown += escaped(c);
     }
   }
   if (text.size() > kMost) shown += "...";

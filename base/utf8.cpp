@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "base/printable.h"
+
 namespace svasim {
 namespace {
 
@@ -43,13 +45,11 @@ std::size_t first_not_utf8(std::string_view text) {
 }
 
 std::string printable_utf8(std::string_view text) {
-  constexpr const char* kDigits = "0123456789abcdef";
   std::string result;
   while (!text.empty()) {
     const std::size_t bytes = character_bytes(text);
     if (bytes == 0) {
-      const auto byte = static_cast<std::uint8_t>(text.front());
-      result += {'\\', 'x', kDigits[byte >> 4U], kDigits[byte & 15U]};
+      result += escaped(text.front());
     } else {
       result += text.substr(0, bytes);
     }

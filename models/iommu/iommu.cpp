@@ -157,7 +157,9 @@ void Iommu::schedule(Ps when, Work work, std::uint64_t key, std::uint32_t index,
 void Iommu::run() {
   const Ps now = now_ps();
   wake_.fired();
-  perfect_looks();
+  if (!perfect_.empty()) {
+    perfect_looks();
+  }
   while (due_.due() <= now) {
     handle(due_.pop());
   }
