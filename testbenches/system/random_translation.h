@@ -258,7 +258,9 @@ class RandomTranslation {
     for (Asked& a : asked) a.may_mix = mixing;
     const auto send_next = [&](bool after, Ps delay) {
       Asked& a = asked[next++];
-      if (after) a.allowed = {a.allowed.back()};
+      // WHY probed again: a request that raced with the invalidations may have set A or D by what a cache
+      // still held, and then nothing is due any more that the new tables would deny.
+      if (after) a.allowed = {reference_.probe(a.request)};
       send(a, delay);
     };
     if (system_.loose()) {
