@@ -40,6 +40,8 @@ Result iotlb(const InvalidationDescriptor& d, unsigned max_address_mask, Invalid
   using D = IotlbDescriptor;
   op.kind = Kind::kTranslations;
   op.scope.did = domain(D::DID::get(d));
+  op.drain_reads = D::DR::get(d) != 0;
+  op.drain_writes = D::DW::get(d) != 0;
   switch (static_cast<IotlbGranularity>(D::G::get(d))) {
     case IotlbGranularity::kGlobal:
       op.scope.kind = InvalidationScope::Kind::kGlobal;
@@ -65,6 +67,8 @@ Result pasid_iotlb(const InvalidationDescriptor& d, InvalidationOperation& op) {
   op.kind = Kind::kTranslations;
   op.scope.did = domain(D::DID::get(d));
   op.scope.pasid = pasid(D::PASID::get(d));
+  op.drain_reads = true;  // SPEC: [VTD 6.5.2.4] always
+  op.drain_writes = true;
   switch (static_cast<PasidIotlbGranularity>(D::G::get(d))) {
     case PasidIotlbGranularity::kPasid:
       op.scope.kind = InvalidationScope::Kind::kPasid;

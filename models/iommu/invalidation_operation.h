@@ -31,6 +31,8 @@ struct InvalidationOperation {
   RequesterId requester;
   std::uint16_t requester_mask = 0;  // bits not compared
   InvalidationScope scope;
+  bool drain_reads = false;   // kTranslations: a wait behind it includes the requests under way
+  bool drain_writes = false;
 
   // kDeviceTlb.
   RequesterId limited_by;  // physical function whose limit of pending requests holds

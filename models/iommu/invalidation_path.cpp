@@ -143,7 +143,7 @@ bool Iommu::execute(const InvalidationOperation& operation, Ps& cost) {
       cost = params_.message_latency;
       break;
     case Kind::kWait:
-      drain(operation, {});
+      wait_for_drain(operation, {});
       break;
     case Kind::kGroupResponse:
       stats_.group_responses.add();
@@ -182,21 +182,28 @@ void Iommu::invalidate_caches(const InvalidationOperation& operation) {
     case Kind::kPasidSelective:
       caches.invalidate_pasids(operation.did, operation.pasid);
       return outdate_contexts();
-    case Kind::kTranslations:
+    case Kind::kTranslations: {
+      // SPEC: [VTD 6.5.4, 11.4.2] DR and DW choose before major version 2; from then on it is always both.
+      const bool always = capabilities_.params().version >= 2;
+      if (always || operation.drain_reads) drain_.reads_before = next_number_;
+      if (always || operation.drain_writes) drain_.writes_before = next_number_;
       return invalidate_translations(operation.scope);
+    }
     default:
       return;  // interrupt entries are not cached
   }
 }
 
-// SPEC: [VTD 6.5.4] everything that may have used what was invalidated has to finish: all requests in the
-// IOMMU now. MODEL: all devices are drained, page requests always.
-void Iommu::drain(const InvalidationOperation& operation,
-                  std::optional<RegisterInvalidation::Command> command) {
+// SPEC: [VTD 6.5.4, 7.10] what may have used an invalidated translation has to finish: the requests that were
+// in the IOMMU when it was invalidated. With PD the page requests of now have to be in the queue.
+// MODEL: requests of all devices and address spaces.
+void Iommu::wait_for_drain(const InvalidationOperation& operation,
+                           std::optional<RegisterInvalidation::Command> command) {
   PendingWait wait;
   wait.operation = operation;
   wait.command = command;
-  wait.requests_before = next_number_;
+  wait.drain = drain_;
+  wait.drain.page_requests_before = operation.page_drain ? next_number_ : 0;
   wait.devices_before = command ? 0 : device_invalidation_number_ + 1;
   wait.scopes = translator_.stale_check().count();
   wait.executed = now_ps();
@@ -220,7 +227,7 @@ void Iommu::invalidate_by_register(RegisterInvalidation::Command command, Ps& ti
   invalidate_caches(*operation);
   if (context_.loose()) {
     time += params_.flush_latency;
-    return drain(InvalidationOperation(), command);
+    return wait_for_drain(InvalidationOperation(), command);
   }
   schedule(now_ps() + params_.flush_latency, Work::kRegisterInvalidation, 0,
            static_cast<std::uint32_t>(command));
@@ -315,7 +322,8 @@ void Iommu::invalidate_completed(Transaction& payload) {
     // SPEC: [ATS 4.2] the completion pushed the device's writes here; they have to reach memory.
     for (PendingWait& wait : waits_) {
       if (invalidation.number < wait.devices_before) {
-        wait.requests_before = std::max(wait.requests_before, next_number_);
+        wait.drain.writes_before = next_number_;
+        if (wait.operation.page_drain) wait.drain.page_requests_before = next_number_;
         wait.earliest = std::max(wait.earliest, latest_retire_);
       }
     }
@@ -380,12 +388,19 @@ void Iommu::check_timeouts(Ps now) {
 
 // --- Waits
 
+bool Iommu::drained(const Drain& drain) const {
+  const std::uint64_t last = std::max({drain.reads_before, drain.writes_before, drain.page_requests_before});
+  for (std::uint32_t i = oldest_; i != kNoRequest && requests_[i].number < last; i = requests_[i].younger) {
+    if (drain.includes(requests_[i])) return false;
+  }
+  return true;
+}
+
 // Completes the wait descriptors that may complete, in order.
 void Iommu::check_waits() {
   while (!waits_.empty()) {
     PendingWait& wait = waits_.front();
-    if (wait.writing || oldest_request() < wait.requests_before ||
-        oldest_device_invalidation() < wait.devices_before) {
+    if (wait.writing || oldest_device_invalidation() < wait.devices_before || !drained(wait.drain)) {
       return;
     }
     const Ps now = now_ps();

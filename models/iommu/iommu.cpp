@@ -220,7 +220,7 @@ void Iommu::handle(const Due& due) {
       return;
     }
     case Work::kRegisterInvalidation:
-      return drain(InvalidationOperation(), static_cast<RegisterInvalidation::Command>(due.index));
+      return wait_for_drain(InvalidationOperation(), static_cast<RegisterInvalidation::Command>(due.index));
     case Work::kSetRoot:
       return set_root();
     case Work::kQueueExecute:

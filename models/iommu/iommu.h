@@ -169,13 +169,25 @@ class Iommu : public sc_core::sc_module, public Inspectable, private FwReceiver,
     std::uint64_t number = 0;
     Ps sent = 0;
   };
+  // Requests with lower numbers have to finish.
+  struct Drain {
+    std::uint64_t reads_before = 0;  // and translation requests
+    std::uint64_t writes_before = 0;
+    std::uint64_t page_requests_before = 0;
+
+    bool includes(const Request& request) const {
+      if (request.kind == RequestKind::kPageRequest) return request.number < page_requests_before;
+      const bool write = request.is_write() && request.kind != RequestKind::kTranslationRequest;
+      return request.number < (write ? writes_before : reads_before);
+    }
+  };
   // A wait descriptor, or a command of a register, until what may use old translations has finished.
   struct PendingWait {
     InvalidationOperation operation;
     std::optional<RegisterInvalidation::Command> command;
-    std::uint64_t requests_before = 0;  // requests with lower numbers must have finished
-    std::uint64_t devices_before = 0;   // device invalidations with lower numbers, too
-    std::uint64_t scopes = 0;           // for StaleCheck
+    Drain drain;
+    std::uint64_t devices_before = 0;  // device invalidations with lower numbers, too
+    std::uint64_t scopes = 0;          // for StaleCheck
     Ps earliest = 0;
     Ps executed = 0;
     bool writing = false;
@@ -286,9 +298,6 @@ class Iommu : public sc_core::sc_module, public Inspectable, private FwReceiver,
   WalkKey walk_key(const Request& request) const;
   void append(WaitList& list, std::uint32_t index);
   std::uint32_t pop(WaitList& list);
-  std::uint64_t oldest_request() const {
-    return oldest_ == kNoRequest ? next_number_ : requests_[oldest_].number;
-  }
 
   // --- loose_path.cpp
   void translate_now(Transaction& payload, unsigned link, Ps& time);
@@ -315,7 +324,9 @@ class Iommu : public sc_core::sc_module, public Inspectable, private FwReceiver,
   bool invalidate_device(const InvalidationOperation& operation);
   void invalidate_caches(const InvalidationOperation& operation);
   // Completes a wait descriptor or a register's command when nothing can use old translations any more.
-  void drain(const InvalidationOperation& operation, std::optional<RegisterInvalidation::Command> command);
+  void wait_for_drain(const InvalidationOperation& operation,
+                      std::optional<RegisterInvalidation::Command> command);
+  bool drained(const Drain& drain) const;
   void invalidate_by_register(RegisterInvalidation::Command command, Ps& time);
   void invalidate_translations(const InvalidationScope& scope);
   void outdate_contexts();
@@ -386,6 +397,7 @@ class Iommu : public sc_core::sc_module, public Inspectable, private FwReceiver,
   bool queue_busy_ = false;
   bool queue_running_ = false;     // loose timing: inside run_queue_now
   std::uint32_t queue_epoch_ = 0;  // work of an earlier epoch is void
+  Drain drain_;                    // asked for by the invalidations so far
   std::vector<PendingWait> waits_;
   std::array<DeviceInvalidation, 32> device_invalidations_{};
   Ps timeout_due_ = kNever;

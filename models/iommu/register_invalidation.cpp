@@ -66,6 +66,8 @@ std::optional<InvalidationOperation> RegisterInvalidation::start(Command command
   std::uint64_t granularity = R::IIRG::get(translations_);
   operation.kind = Kind::kTranslations;
   operation.scope.did = domain(R::DID::get(translations_));
+  operation.drain_reads = R::DR::get(translations_) != 0;
+  operation.drain_writes = R::DW::get(translations_) != 0;
   switch (granularity) {
     case kGlobal:
       operation.scope.kind = Scope::kGlobal;

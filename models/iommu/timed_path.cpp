@@ -198,7 +198,7 @@ void Iommu::retire(std::uint32_t index, Ps when) {
   latest_retire_ = std::max(latest_retire_, when);
   if (!waits_.empty()) {
     for (PendingWait& wait : waits_) {
-      if (r.number < wait.requests_before) {
+      if (wait.drain.includes(r)) {
         wait.earliest = std::max(wait.earliest, when);
       }
     }

@@ -1,4 +1,4 @@
-// The invalidation queue: what each kind removes, draining, waits, device TLBs, errors.
+// The invalidation queue: what each kind removes, waits, device TLBs, errors.
 // SPEC: [VTD 6.5]
 #include <gtest/gtest.h>
 
@@ -227,93 +227,7 @@ TEST(IommuInvalidationContexts, SettingTheRootFlushes) {
   }
 }
 
-// --- Draining
-
-// A request that is on its way to memory with the old translation holds the wait back.
-TEST(IommuDrain, WaitsForDataAccessesUnderWay) {
-  Bench bench;
-  bench.first->map(kA, Bench::kData, 12, kUsed);
-  bench.enable();
-  bench.ask(bench.read(Bench::kPasid, kA));
-  ASSERT_TRUE(bench.invalidate({}));
-  // The descriptor fetch takes as long as a data access, so a stream of reads is always under way.
-  std::vector<std::size_t> reads;
-  for (unsigned i = 0; i < 200; ++i) {
-    reads.push_back(bench.device().send(bench.read(Bench::kPasid, kA), (i + 1) * 5 * kNs));
-  }
-  bench.run_for(200 * kNs);
-  bench.first->map(kA, Bench::kData + 0x5000, 12, kUsed);
-  bench.put(make_pasid_iotlb_page(Bench::kFirstDomain, Bench::kPasid, kA, 0));
-  bench.put(make_wait_status(Bench::kStatus, 99));
-  bench.submit();
-  Ps done = 0;
-  while (bench.status() != 99) {
-    bench.run_for(kNs);
-    done = now_ps();
-  }
-  bench.run_for(10'000 * kNs);
-  unsigned old_uses = 0;
-  for (const std::size_t read : reads) {
-    const DeviceAnswer& answer = bench.device().answer(read);
-    ASSERT_TRUE(answer.done);
-    if (answer.translation.address == Bench::kData) {
-      ++old_uses;
-      EXPECT_LE(answer.at - bench.params.response_latency, done)
-          << "old page accessed after the wait completed";
-    }
-  }
-  EXPECT_GT(old_uses, 20U);
-  EXPECT_LT(old_uses, 180U);
-  EXPECT_EQ(bench.iommu->stats().stale_uses.value, 0U);
-}
-
-// The wait completes exactly when the last earlier access has its data, plus its own status write.
-TEST(IommuDrain, WaitCompletesWithTheLastEarlierAccess) {
-  Bench bench;
-  bench.first->map(kA, Bench::kData, 12, kUsed);
-  bench.first->map(kB, Bench::kData + 0x1000, 12, kUsed);
-  bench.enable();
-  bench.ask(bench.read(Bench::kPasid, kA));
-  // A walk with four reads outlasts the fetch and the execution of the descriptor.
-  bench.invalidate({make_iotlb_global()});
-  bench.put(make_wait_status(Bench::kStatus, 99));
-  const std::size_t read = bench.device().send(bench.read(Bench::kPasid, kB), kNs);
-  bench.submit();
-  while (bench.status() != 99) {
-    bench.run_for(1);
-    ASSERT_LT(now_ps(), 100'000 * kNs);
-  }
-  const Ps written = now_ps() - 1;
-  const Ps data = bench.device().answer(read).at - bench.params.response_latency;
-  // The status is in memory when the write's turn is over: at the answer less the way back of 1 ns.
-  EXPECT_EQ(written, data + 1 + Bench::memory_time(4) - kNs);
-}
-
-// The answer of an access under way may still be on the bus, already taken off the books.
-TEST(IommuDrain, WaitsForAnswersOnTheBus) {
-  IommuBenchOptions options;
-  options.bus_latency = 300 * kNs;
-  Bench bench(options);
-  bench.first->map(kA, Bench::kData, 12, kUsed);
-  bench.enable();
-  bench.ask(bench.read(Bench::kPasid, kA));
-  // The wait is in the IOMMU some 660 ns after the tail is written, the data of the read as late.
-  for (unsigned i = 0; i < 40; ++i) {
-    bench.put(make_wait_interrupt());
-    const std::uint64_t waits = bench.iommu->stats().waits.value;
-    bench.submit();
-    bench.run_for((i + 1) * 10 * kNs);
-    const std::size_t read = bench.device().send(bench.read(Bench::kPasid, kA), kNs);
-    bench.run_for(kNs + bench.params.lookup_latency() + 1);
-    ASSERT_EQ(bench.iommu->stats().waits.value, waits) << "the read shall be older than the wait";
-    while (bench.iommu->stats().waits.value == waits) {
-      bench.run_for(kNs);
-    }
-    const Ps completed = now_ps();
-    bench.run_for(2'000 * kNs);
-    EXPECT_GE(completed, bench.device().answer(read).at - bench.params.response_latency) << i;
-  }
-}
+// --- Walks under way
 
 // A walk that an invalidation overtakes must not fill the caches, nor serve later requests.
 void overtake_walk(bool leaf_only, bool join) {

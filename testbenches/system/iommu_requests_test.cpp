@@ -237,23 +237,6 @@ TEST(IommuPageRequests, Overflow) {
   EXPECT_EQ(bench.read32(vtd_reg::kFsts), 0U);
 }
 
-// PD=1: descriptors of page requests received before the wait are in memory when it completes.
-TEST(IommuPageRequests, WaitDrainsThem) {
-  Bench bench;
-  bench.enable();
-  bench.ask(bench.page_request(Bench::kPasid, kA, false, false, 1));
-  for (unsigned i = 0; i < 20; ++i) {
-    bench.device().send(bench.page_request(Bench::kPasid, kA + i * kPageSize, false, true, i), 1 * kNs);
-  }
-  bench.run_for(80 * kNs);  // all look-ups are done
-  bench.submit({make_wait_drain(Bench::kStatus, 5)});
-  while (bench.status() != 5) {
-    ASSERT_LT(now_ps(), 100'000 * kNs);
-    bench.run_for(kNs);
-  }
-  EXPECT_EQ(bench.read64(vtd_reg::kPqt), 21U * 32);
-}
-
 // --- Waits with a fence
 
 TEST(IommuFence, HoldsLaterDescriptorsBack) {
