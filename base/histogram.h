@@ -20,10 +20,10 @@ struct Counter {
 // buckets per power of two, read back at the bucket's middle and so at most 1/64 (1.6 %) off.
 class Histogram {
  public:
-  void record(std::uint64_t value) {
-    ++buckets_[bucket_of(value)];
-    ++count_;
-    sum_ += value;
+  void record(std::uint64_t value, std::uint64_t times = 1) {
+    buckets_[bucket_of(value)] += times;
+    count_ += times;
+    sum_ += value * times;
     min_ = value < min_ ? value : min_;
     max_ = value > max_ ? value : max_;
   }

@@ -52,6 +52,7 @@ class AtChecker : public sc_core::sc_module, public ProtocolChecker, private FwR
     rules_.blocking_call(payload, start);
     initiator->b_transport(payload, delay);
     rules_.blocking_return(payload, start, now_ps() + delay.value());
+    payload.set_dmi_allowed(false);  // it has to see every access
   }
   unsigned transport_dbg(unsigned /*port*/, tlm::tlm_generic_payload& payload) override {
     return initiator->transport_dbg(payload);

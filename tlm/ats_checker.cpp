@@ -125,6 +125,7 @@ void AtsChecker::b_transport(unsigned port, tlm::tlm_generic_payload& payload, s
     present(observation, now_ps() + delay.value());
   }
   (port == kUpstream ? upstream_initiator : downstream_initiator)->b_transport(payload, delay);
+  payload.set_dmi_allowed(false);  // it has to see every access
   if (pcie != nullptr && port == kUpstream && pcie->kind == TlpKind::kTranslationRequest) {
     observation.completion = true;
     observation.status = pcie->status;

@@ -17,6 +17,8 @@ class MemoryClient {
   // from another module's process: it may change only what belongs to this one request and send
   // messages with positive delay. The owner still holds its reference.
   virtual void memory_response(tlm::tlm_generic_payload& payload, Ps delay) = 0;
+  // Direct access to memory that was granted through this port ends. MODEL: all of it.
+  virtual void memory_revoked() {}
 };
 
 // Initiator of the base protocol that any target can be bound to: it obeys the exclusion rule
@@ -56,6 +58,9 @@ class MemoryPort : private BwReceiver {
   void begin(tlm::tlm_generic_payload& payload, Ps delay);
   tlm::tlm_sync_enum nb_transport_bw(unsigned port, tlm::tlm_generic_payload& payload, tlm::tlm_phase& phase,
                                      sc_core::sc_time& delay) override;
+  void invalidate_direct_mem_ptr(unsigned /*port*/, Addr /*first*/, Addr /*last*/) override {
+    client_.memory_revoked();
+  }
   void next();
 
   InitiatorSocket<> socket_;

@@ -5,6 +5,8 @@
 #include <string>
 #include <tlm>
 
+#include "base/types.h"
+
 namespace svasim {
 
 // Implemented by a module with target sockets. `port` is the number given to the socket.
@@ -16,6 +18,10 @@ class FwReceiver {
   virtual void b_transport(unsigned port, tlm::tlm_generic_payload& payload, sc_core::sc_time& delay) = 0;
   // Untimed access without side effects on timing or statistics; returns the bytes transferred.
   virtual unsigned transport_dbg(unsigned /*port*/, tlm::tlm_generic_payload& /*payload*/) { return 0; }
+  virtual bool get_direct_mem_ptr(unsigned /*port*/, tlm::tlm_generic_payload& /*payload*/,
+                                  tlm::tlm_dmi& /*dmi*/) {
+    return false;
+  }
 };
 
 // Implemented by a module with initiator sockets.
@@ -24,6 +30,8 @@ class BwReceiver {
   virtual ~BwReceiver() = default;
   virtual tlm::tlm_sync_enum nb_transport_bw(unsigned port, tlm::tlm_generic_payload& payload,
                                              tlm::tlm_phase& phase, sc_core::sc_time& delay) = 0;
+  // Whoever passes get_direct_mem_ptr on, or asks, has to act on this.
+  virtual void invalidate_direct_mem_ptr(unsigned /*port*/, Addr /*first*/, Addr /*last*/) {}
 };
 
 template <typename Types = tlm::tlm_base_protocol_types>
@@ -44,7 +52,9 @@ class TargetSocket : public tlm::tlm_target_socket<32, Types> {
     void b_transport(tlm::tlm_generic_payload& payload, sc_core::sc_time& delay) override {
       owner_.b_transport(port_, payload, delay);
     }
-    bool get_direct_mem_ptr(tlm::tlm_generic_payload&, tlm::tlm_dmi&) override { return false; }
+    bool get_direct_mem_ptr(tlm::tlm_generic_payload& payload, tlm::tlm_dmi& dmi) override {
+      return owner_.get_direct_mem_ptr(port_, payload, dmi);
+    }
     unsigned transport_dbg(tlm::tlm_generic_payload& payload) override {
       return owner_.transport_dbg(port_, payload);
     }
@@ -70,7 +80,9 @@ class InitiatorSocket : public tlm::tlm_initiator_socket<32, Types, 1, Policy> {
                                        sc_core::sc_time& delay) override {
       return owner_.nb_transport_bw(port_, payload, phase, delay);
     }
-    void invalidate_direct_mem_ptr(sc_dt::uint64, sc_dt::uint64) override {}
+    void invalidate_direct_mem_ptr(sc_dt::uint64 first, sc_dt::uint64 last) override {
+      owner_.invalidate_direct_mem_ptr(port_, first, last);
+    }
     BwReceiver& owner_;
     unsigned port_;
   };

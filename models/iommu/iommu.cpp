@@ -46,6 +46,9 @@ Iommu::Iommu(sc_core::sc_module_name name, const IommuParams& params, SimContext
     walks_.back()->payload.walk.slot = i;
     free_walks_.push_back(params.walks - 1 - i);
   }
+  if (context.loose()) {
+    translator_.caches().set_listener(*this);
+  }
   SC_HAS_PROCESS(Iommu);
   SC_METHOD(run);
   sensitive << wake_.event() << timeout_event_ << perfect_event_;
@@ -254,9 +257,13 @@ void Iommu::access_registers(tlm::tlm_generic_payload& payload, Ps& time) {
     std::copy_n(reinterpret_cast<const unsigned char*>(&value), length, payload.get_data_ptr());
   } else {
     std::copy_n(payload.get_data_ptr(), length, reinterpret_cast<unsigned char*>(&value));
+    const bool enabled = registers_.translation_enabled();
     apply(length == 8 ? registers_.write64(reg, value)
                       : registers_.write32(reg, static_cast<std::uint32_t>(value)),
           time);
+    if (registers_.translation_enabled() != enabled) {
+      revoke(0, ~Addr{0});
+    }
   }
   payload.set_response_status(tlm::TLM_OK_RESPONSE);
 }
@@ -296,6 +303,7 @@ void Iommu::apply(const Registers::Effects& effects, Ps& time) {
 
 void Iommu::set_root() {
   translator_.set_root(registers_.root_set());
+  revoke(0, ~Addr{0});
   if (capabilities_.params().flush_on_set_root) {
     flush_all();
   }

@@ -18,6 +18,7 @@
 #include "models/walker/walker_if.h"
 #include "tlm/context.h"
 #include "tlm/delay_queue.h"
+#include "tlm/direct_grant.h"
 #include "tlm/inspect.h"
 #include "tlm/memory_port.h"
 #include "tlm/sockets.h"
@@ -32,7 +33,12 @@ namespace svasim {
 //
 // An IOTLB hit costs one wake-up, at the end of its look-up; the memory's answer is passed on in its
 // call-back.
-class Iommu : public sc_core::sc_module, public Inspectable, private FwReceiver, private BwReceiver {
+class Iommu : public sc_core::sc_module,
+              public Inspectable,
+              private FwReceiver,
+              private BwReceiver,
+              private GrantListener,
+              private UseListener {
  public:
   // The page request socket exists when the capability page_requests is on.
   Iommu(sc_core::sc_module_name name, const IommuParams& params, SimContext& context, unsigned links = 1);
@@ -198,6 +204,7 @@ class Iommu : public sc_core::sc_module, public Inspectable, private FwReceiver,
     void memory_response(tlm::tlm_generic_payload& payload, Ps delay) override {
       owner.data_response(static_cast<Transaction&>(payload), delay);
     }
+    void memory_revoked() override { owner.revoke(0, ~Addr{0}); }
     Iommu& owner;
     MemoryPort port;
   };
@@ -299,6 +306,16 @@ class Iommu : public sc_core::sc_module, public Inspectable, private FwReceiver,
   void append(WaitList& list, std::uint32_t index);
   std::uint32_t pop(WaitList& list);
 
+  // --- direct_path.cpp
+  bool get_direct_mem_ptr(unsigned port, tlm::tlm_generic_payload& payload, tlm::tlm_dmi& dmi) override;
+  // The DMI hint: the same access again would do the same.
+  static bool may_be_granted(const Request& request) {
+    return request.kind == RequestKind::kUntranslated &&
+           (request.hit || request.space == nullptr || request.space->kind == SpaceKind::kPassThrough);
+  }
+  void revoke(Addr first, Addr last) override;
+  void used(std::uint64_t key, std::uint64_t times) override;
+
   // --- loose_path.cpp
   void translate_now(Transaction& payload, unsigned link, Ps& time);
   void fetch_now(Request& request, Action action, Ps& time);
@@ -369,6 +386,7 @@ class Iommu : public sc_core::sc_module, public Inspectable, private FwReceiver,
   Ps latest_retire_ = 0;
   std::vector<Request> loose_requests_;
   unsigned loose_depth_ = 0;
+  bool granted_ = false;  // devices may have direct access to memory
 
   std::vector<std::uint16_t> device_index_;  // by requester ID; 0: unknown
   std::vector<Device> devices_;              // [0] unused

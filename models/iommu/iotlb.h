@@ -20,6 +20,7 @@ struct IotlbEntry {
   std::uint8_t shift = 0;
   bool snoop = false;       // SNP of a second-stage leaf
   bool prefetched = false;  // and not used yet
+  bool granted = false;     // for direct access
 };
 
 // What an entry is found by besides its page: the tag of the address space in the low bits and, with
@@ -39,7 +40,14 @@ class IotlbKey {
   std::uint64_t bits_;
 };
 
-class Iotlb {
+// Hears that translations of these addresses, of any address space, may no longer be used without asking.
+class GrantListener {
+ public:
+  virtual ~GrantListener() = default;
+  virtual void revoke(Addr first, Addr last) = 0;
+};
+
+class Iotlb : private Tlb<IotlbEntry>::Listener {
  public:
   using Cache = Tlb<IotlbEntry>;
 
@@ -57,6 +65,31 @@ class Iotlb {
   IotlbEntry* lookup(IotlbKey key, Addr iova) {
     return split_ || perfect_ ? lookup_special(key.bits(), iova) : pages_.lookup(key.bits(), iova);
   }
+  // The entry that lookup() would find, without a trace, and where its hits are counted. None with a policy
+  // that knows the future, which has to see every use.
+  struct Held {
+    Cache::Held entry;
+    Counter* hits = nullptr;
+  };
+  Held hold(IotlbKey key, Addr iova) {
+    if (perfect_ || future_ != nullptr) {
+      return {};
+    }
+    for (Cache* cache : {&large_, &huge_, &pages_}) {
+      if (const Cache::Held held = cache->hold(key.bits(), iova); held.data != nullptr) {
+        return {held, &cache->stats().hits};
+      }
+    }
+    return {};
+  }
+  // For entries that were granted.
+  void set_listener(GrantListener& listener) {
+    listener_ = &listener;
+    for (Cache* cache : {&pages_, &large_, &huge_}) {
+      cache->set_listener(this);
+    }
+  }
+
   bool perfect() const { return perfect_; }
   bool holds(IotlbKey key, Addr iova) const {
     return pages_.peek(key.bits(), iova) != nullptr ||
@@ -89,6 +122,12 @@ class Iotlb {
   static constexpr unsigned kLargeShift = 21;
   static constexpr unsigned kHugeShift = 30;
 
+  void dropped(Addr first, unsigned shift, const IotlbEntry& entry) override {
+    if (entry.granted) {
+      listener_->revoke(first, first + ((Addr{1} << shift) - 1));
+    }
+  }
+
   // A look-up that finds nothing counts as one miss, of the 4-KiB pages.
   IotlbEntry* lookup_special(std::uint64_t space, Addr iova) {
     if (perfect_) {
@@ -115,6 +154,7 @@ class Iotlb {
     const AccessFuture& accesses;
   };
 
+  GrantListener* listener_ = nullptr;
   std::uint64_t requester_mask_;
   bool split_;
   bool perfect_;

@@ -47,6 +47,7 @@ void Iommu::translate_now(Transaction& payload, unsigned link, Ps& time) {
         payload.source.key = r.number;
         data_.port.access(payload, time);
         payload.set_address(r.iova);
+        payload.set_dmi_allowed(payload.is_dmi_allowed() && may_be_granted(r));
         attribution.charge(Stage::kMemory, now + time);
         if (!payload.is_response_ok()) {
           pcie.status = CompletionStatus::kUnsupportedRequest;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "base/check.h"
 #include "models/iommu/address_space.h"
 #include "models/iommu/invalidation_scope.h"
 #include "models/iommu/iommu_params.h"
@@ -41,17 +42,17 @@ class RememberingCache {
     last_address_ = address;
     return last_;
   }
-  // Counts the hit of a look-up that is known to have the answer of the one before.
-  void repeat() { tlb_.stats().hits.add(); }
+  // Counts the hits of look-ups that are known to have the answer of the one before.
+  void repeat(std::uint64_t times = 1) { tlb_.stats().hits.add(times); }
+  // What is granted depends on what is cached here.
+  void set_listener(GrantListener& listener) { listener_ = &listener; }
   void fill(std::uint64_t space, Addr address, const Data& data) {
-    last_ = nullptr;
-    ++age_;
+    change();
     tlb_.fill(space, address, kPageShift, data);
   }
   template <typename Match>
   void invalidate_if(Match match) {
-    last_ = nullptr;
-    ++age_;
+    change();
     tlb_.invalidate_if(match);
   }
   const Tlb<Data>& tlb() const { return tlb_; }
@@ -59,7 +60,16 @@ class RememberingCache {
   std::uint64_t age() const { return age_; }
 
  private:
+  void change() {
+    last_ = nullptr;
+    ++age_;
+    if (listener_ != nullptr) {
+      listener_->revoke(0, ~Addr{0});
+    }
+  }
+
   Tlb<Data> tlb_;
+  GrantListener* listener_ = nullptr;
   std::uint64_t age_ = 0;
   const Data* last_ = nullptr;
   std::uint64_t last_space_ = 0;
@@ -94,6 +104,24 @@ class TranslationCaches {
       pasid_.repeat();
     }
     return true;
+  }
+
+  // `times` look-ups of what both hold, in a row.
+  void use_context(RequesterId requester, bool has_pasid, Pasid request_pasid, std::uint64_t times) {
+    const ContextEntry* entry = context(requester);
+    SVASIM_CHECK(entry != nullptr, "a grant ends with the context it was given in");
+    context_.repeat(times - 1);
+    if (!entry->legacy) {
+      pasid(requester, has_pasid ? request_pasid : entry->rid_pasid);
+      pasid_.repeat(times - 1);
+    }
+  }
+
+  // Once; it must outlive the caches' last change.
+  void set_listener(GrantListener& listener) {
+    context_.set_listener(listener);
+    pasid_.set_listener(listener);
+    iotlb_.set_listener(listener);
   }
 
   Iotlb& translations() { return iotlb_; }

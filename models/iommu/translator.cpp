@@ -203,6 +203,32 @@ Next Translator::lookup(Request& request) {
   return use(request, entry->born);
 }
 
+bool Translator::stands(Request& request, Iotlb::Held& held) {
+  if (key_of(request) != repeated_key_ || caches_.contexts_age() != repeated_age_) {
+    return false;
+  }
+  request.space = repeated_space_;
+  request.access.privileged = repeated_privileged_;
+  const AddressSpace& space = *request.space;
+  request.page = request.iova & ~(kPageSize - 1);
+  request.shift = kPageShift;
+  if (space.kind == SpaceKind::kPassThrough) {
+    return input_fault(request) == FaultReason::kNone && !in_interrupt_range(request.page);
+  }
+  held = caches_.translations().hold(iotlb_key(request), request.iova);
+  if (held.entry.data == nullptr) {
+    return false;
+  }
+  const IotlbEntry& entry = *held.entry.data;
+  const EffectiveRights rights = effective_rights(entry.rights, space, request.access.privileged);
+  const bool allowed = (!request.access.read || rights.read) &&
+                       (!request.access.write || (rights.write && entry.rights.dirty));
+  request.page = entry.page;
+  request.shift = entry.shift;
+  const bool crosses = ((request.iova ^ request.last) >> kPageShift) != 0;
+  return allowed && !entry.prefetched && !crosses && !in_interrupt_range(request.address());
+}
+
 // The translation is known and allows the access.
 Next Translator::use(Request& request, std::uint64_t& born) {
   const AddressSpace& space = *request.space;

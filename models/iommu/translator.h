@@ -52,6 +52,15 @@ class Translator {
   // Finds the translation in the IOTLB.
   Next lookup(Request& request);
 
+  // What resolve() and lookup() would answer a request like the last one, changing and counting nothing:
+  // false when that is no hit. `held`: what makes it one.
+  bool stands(Request& request, Iotlb::Held& held);
+  // `times` uses of what stands, as far as context and PASID cache are concerned.
+  void use_again(RequesterId requester, bool has_pasid, Pasid pasid, std::uint64_t times) {
+    caches_.use_context(requester, has_pasid, pasid, times);
+    repeated_key_ = kNoKey;
+  }
+
   StructureFetch::State fetch_context(const Request& request, StructureFetch& fetch) const {
     return fetch.start_context(root_, request.requester);
   }

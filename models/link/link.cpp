@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/check.h"
+#include "tlm/direct_grant.h"
 
 namespace svasim {
 
@@ -283,6 +284,34 @@ void PcieLink::b_transport(unsigned port, tlm::tlm_generic_payload& payload, sc_
   }
   delay += to_sc(params_.latency);
   pcie.attribution.charge(Stage::kLink, now + delay.value());
+}
+
+// What b_transport does to a request that succeeds, once for all.
+bool PcieLink::get_direct_mem_ptr(unsigned port, tlm::tlm_generic_payload& payload, tlm::tlm_dmi& dmi) {
+  auto* ledger = payload.get_extension<UseLedger>();
+  if (port != kUpIn || ledger == nullptr || !up_out_->get_direct_mem_ptr(payload, dmi)) {
+    return false;
+  }
+  PcieExtension& pcie = pcie_of(payload);
+  const std::uint64_t bytes = request_bytes(payload);
+  Ps time = up_time_(bytes) + 2 * params_.latency;
+  ledger->count(stats_.up_packets);
+  ledger->count(stats_.up_bytes, bytes);
+  if (!is_posted(pcie.kind)) {
+    const std::uint64_t back = completion_bytes(payload);
+    ledger->count(stats_.down_packets);
+    ledger->count(stats_.down_bytes, back);
+    time += down_time_(back);
+  }
+  pcie.attribution.charge(Stage::kLink, pcie.attribution.mark() + time);
+  add_latency(dmi, payload, time);
+  return true;
+}
+
+void PcieLink::invalidate_direct_mem_ptr(unsigned port, Addr first, Addr last) {
+  if (port == kUpOut) {
+    up_in_->invalidate_direct_mem_ptr(first, last);
+  }
 }
 
 unsigned PcieLink::transport_dbg(unsigned port, tlm::tlm_generic_payload& payload) {

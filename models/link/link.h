@@ -64,6 +64,8 @@ class PcieLink : public sc_core::sc_module, public Inspectable, private FwReceiv
                                      sc_core::sc_time& delay) override;
   void b_transport(unsigned port, tlm::tlm_generic_payload& payload, sc_core::sc_time& delay) override;
   unsigned transport_dbg(unsigned port, tlm::tlm_generic_payload& payload) override;
+  bool get_direct_mem_ptr(unsigned port, tlm::tlm_generic_payload& payload, tlm::tlm_dmi& dmi) override;
+  void invalidate_direct_mem_ptr(unsigned port, Addr first, Addr last) override;
 
   void send_up(tlm::tlm_generic_payload& payload, Ps ready);
   void depart_up(tlm::tlm_generic_payload& payload, Ps ready);

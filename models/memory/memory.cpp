@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "tlm/compare_swap.h"
+#include "tlm/direct_grant.h"
 #include "tlm/pcie_protocol.h"
 
 namespace svasim {
@@ -15,6 +16,7 @@ Memory::Memory(sc_core::sc_module_name name, const MemoryParams& params, SimCont
       wake_("wake"),
       contents_(params.size),
       transfer_(params.bandwidth),
+      direct_(context.loose() && !params.llc.enable),
       interleave_shift_(static_cast<unsigned>(__builtin_ctzll(params.interleave))),
       llc_(params.llc, context.seed, std::string(this->name()) + ".llc"),
       channels_(params.latency, params.channels, params.llc.enable ? params.llc.latency : kNever) {
@@ -107,6 +109,30 @@ void Memory::b_transport(unsigned /*port*/, tlm::tlm_generic_payload& payload, s
     delay += to_sc(transfer_(payload.get_data_length()) + params_.latency);
   }
   access(payload);
+  payload.set_dmi_allowed(direct_ && payload.is_response_ok());
+}
+
+bool Memory::get_direct_mem_ptr(unsigned /*port*/, tlm::tlm_generic_payload& payload, tlm::tlm_dmi& dmi) {
+  const Addr offset = payload.get_address() - params_.base;
+  const unsigned length = payload.get_data_length();
+  unsigned char* page = contents_.host_page(offset);
+  if (!direct_ || page == nullptr || !contents_.contains(offset, length) ||
+      payload.get_extension<CompareSwap>() != nullptr) {
+    return false;
+  }
+  const Addr first = payload.get_address() & ~(kPageSize - 1);
+  dmi.set_dmi_ptr(page);
+  dmi.set_start_address(first);
+  dmi.set_end_address(first + (kPageSize - 1));
+  dmi.set_granted_access(payload.is_write() ? tlm::tlm_dmi::DMI_ACCESS_WRITE : tlm::tlm_dmi::DMI_ACCESS_READ);
+  dmi.set_read_latency(sc_core::SC_ZERO_TIME);
+  dmi.set_write_latency(sc_core::SC_ZERO_TIME);
+  add_latency(dmi, payload, transfer_(length) + params_.latency);
+  if (auto* ledger = payload.get_extension<UseLedger>()) {
+    ledger->count(payload.is_write() ? stats_.writes : stats_.reads);
+    ledger->count(payload.is_write() ? stats_.bytes_written : stats_.bytes_read, length);
+  }
+  return true;
 }
 
 unsigned Memory::transport_dbg(unsigned /*port*/, tlm::tlm_generic_payload& payload) {

@@ -24,6 +24,9 @@ namespace svasim {
 //
 // With a last-level cache, a hit is answered after the cache's latency and takes no turn on a channel.
 //
+// Direct access is given in loose timing, to a page that was written, and never taken back. Not with a
+// last-level cache, which has to see every access.
+//
 // The answer is annotated: BEGIN_RESP comes with the delay after which it leaves. One wake-up, when the
 // first answer is due, serves everything that has arrived by then.
 class Memory : public sc_core::sc_module, public Inspectable, private FwReceiver {
@@ -46,6 +49,7 @@ class Memory : public sc_core::sc_module, public Inspectable, private FwReceiver
                                      sc_core::sc_time& delay) override;
   void b_transport(unsigned port, tlm::tlm_generic_payload& payload, sc_core::sc_time& delay) override;
   unsigned transport_dbg(unsigned port, tlm::tlm_generic_payload& payload) override;
+  bool get_direct_mem_ptr(unsigned port, tlm::tlm_generic_payload& payload, tlm::tlm_dmi& dmi) override;
 
   using Channels = SerialChannel<tlm::tlm_generic_payload*>;
 
@@ -66,6 +70,7 @@ class Memory : public sc_core::sc_module, public Inspectable, private FwReceiver
   Wake wake_;
   SparseMemory contents_;
   TransferTime transfer_;
+  bool direct_;  // get_direct_mem_ptr is answered
   unsigned interleave_shift_;
   LastLevelCache llc_;
   Channels channels_;

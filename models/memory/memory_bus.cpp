@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/check.h"
+#include "tlm/direct_grant.h"
 #include "tlm/time.h"
 
 namespace svasim {
@@ -104,6 +107,34 @@ void MemoryBus::b_transport(unsigned /*port*/, tlm::tlm_generic_payload& payload
     target->b_transport(payload, delay);
   }
   delay += latency_;
+}
+
+bool MemoryBus::get_direct_mem_ptr(unsigned /*port*/, tlm::tlm_generic_payload& payload, tlm::tlm_dmi& dmi) {
+  tlm::tlm_fw_transport_if<>* const target = route(payload);
+  if (target == nullptr || !target->get_direct_mem_ptr(payload, dmi)) {
+    return false;
+  }
+  const Route& range = route_of(payload.get_address());
+  if (dmi.get_start_address() < range.base) {
+    dmi.set_dmi_ptr(dmi.get_dmi_ptr() + (range.base - dmi.get_start_address()));
+    dmi.set_start_address(range.base);
+  }
+  dmi.set_end_address(std::min<Addr>(dmi.get_end_address(), range.last));
+  add_latency(dmi, payload, 2 * latency_.value());
+  return true;
+}
+
+const MemoryBus::Route& MemoryBus::route_of(Addr address) const {
+  return *std::find_if(routes_.begin(), routes_.end(), [address](const Route& route) {
+    return address >= route.base && address <= route.last;
+  });
+}
+
+// Any of the initiators may have asked.
+void MemoryBus::invalidate_direct_mem_ptr(unsigned /*port*/, Addr first, Addr last) {
+  for (tlm::tlm_bw_transport_if<>* initiator : answers_) {
+    initiator->invalidate_direct_mem_ptr(first, last);
+  }
 }
 
 unsigned MemoryBus::transport_dbg(unsigned /*port*/, tlm::tlm_generic_payload& payload) {

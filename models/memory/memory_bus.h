@@ -46,8 +46,10 @@ class MemoryBus : public sc_core::sc_module, private FwReceiver, private BwRecei
                                      sc_core::sc_time& delay) override;
   void b_transport(unsigned port, tlm::tlm_generic_payload& payload, sc_core::sc_time& delay) override;
   unsigned transport_dbg(unsigned port, tlm::tlm_generic_payload& payload) override;
+  bool get_direct_mem_ptr(unsigned port, tlm::tlm_generic_payload& payload, tlm::tlm_dmi& dmi) override;
   tlm::tlm_sync_enum nb_transport_bw(unsigned port, tlm::tlm_generic_payload& payload, tlm::tlm_phase& phase,
                                      sc_core::sc_time& delay) override;
+  void invalidate_direct_mem_ptr(unsigned port, Addr first, Addr last) override;
 
   // The target that claims the first byte; nullptr when nobody does.
   tlm::tlm_fw_transport_if<>* route(const tlm::tlm_generic_payload& payload) {
@@ -59,6 +61,8 @@ class MemoryBus : public sc_core::sc_module, private FwReceiver, private BwRecei
     }
     return routes_.size() == ranges_.size() ? nullptr : connect(payload);
   }
+  // The range whose target claims the address; there is one when route() found one.
+  const Route& route_of(Addr address) const;
   // At the first access, when everything is bound.
   tlm::tlm_fw_transport_if<>* connect(const tlm::tlm_generic_payload& payload);
   void remember(SourceTag* tag, unsigned port, tlm::tlm_generic_payload& payload);

@@ -65,6 +65,12 @@ class SparseMemory {
     return page == nullptr ? nullptr : page + (address & (kPageSize - 1));
   }
 
+  // The start of the page, to read and write; nullptr when it was never written. It stays where it is.
+  unsigned char* host_page(Addr address) {
+    const Block* block = address < size_ ? blocks_[address >> kBlockShift].get() : nullptr;
+    return block == nullptr ? nullptr : (*block)[(address >> kPageShift) & (kBlockPages - 1)];
+  }
+
   // Pages that were ever written.
   std::uint64_t pages() const { return pages_; }
 

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/recency.h"
 #include "base/rng.h"
 #include "models/tlb/future.h"
 
@@ -15,10 +16,8 @@ namespace svasim {
 // Contract: the table calls fill() when it puts an entry in a way, touch() on a hit or when it renews
 // the entry of a way, invalidate() when it drops one, and victim() only when every way of the set is valid.
 // victim() must not change state: the fill() that follows does. Sets and ways are fixed at construction.
-class ReplacementPolicy {
+class ReplacementPolicy : public Recency {
  public:
-  virtual ~ReplacementPolicy() = default;
-  virtual void touch(unsigned set, unsigned way) = 0;
   virtual void fill(unsigned set, unsigned way) = 0;
   virtual void invalidate(unsigned set, unsigned way) = 0;
   virtual unsigned victim(unsigned set) const = 0;

@@ -72,6 +72,32 @@ class Tlb {
     return &data_[place.index];
   }
 
+  // An entry that may be used without being looked up until it is dropped: every use is a hit and a
+  // touch. `data` is nullptr when there is none.
+  struct Held {
+    Data* data = nullptr;
+    Recency* recency = nullptr;
+    unsigned set = 0;
+    unsigned way = 0;
+  };
+  Held hold(std::uint64_t space, Addr address) {
+    const Place place = find(space, address);
+    if (place.index == kNone) {
+      return {};
+    }
+    const auto way = static_cast<unsigned>(place.index - std::size_t{place.set} * ways_);
+    return {&data_[place.index], policy_.get(), place.set, way};
+  }
+
+  // Hears of every entry that is dropped or replaced, also by a newer one of the same page.
+  class Listener {
+   public:
+    virtual ~Listener() = default;
+    virtual void dropped(Addr first, unsigned shift, const Data& data) = 0;
+  };
+  // It must outlive the last fill or invalidation.
+  void set_listener(Listener* listener) { listener_ = listener; }
+
   // As lookup, but changes no replacement state and counts nothing.
   const Data* peek(std::uint64_t space, Addr address) const {
     const Place place = find(space, address);
@@ -104,6 +130,7 @@ class Tlb {
     if (way == ways_) {
       way = make_room(set);
     } else if (keys_[first + way] != 0) {
+      report_drop(first + way);
       data_[first + way] = data;
       policy_->touch(set, way);
       return;
@@ -128,6 +155,7 @@ class Tlb {
       const std::uint64_t key = keys_[i];
       if (key != 0 &&
           match(spaces_[i], key & ~kShiftMask, static_cast<unsigned>(key & kShiftMask), data_[i])) {
+        report_drop(i);
         drop_count(key);
         if (infinite_) {
           index_.erase({key, spaces_[i]});
@@ -185,6 +213,13 @@ class Tlb {
     return owner * (page_mask_ + 1) + (static_cast<unsigned>(address >> shift) & page_mask_);
   }
 
+  void report_drop(std::size_t index) {
+    if (listener_ != nullptr) {
+      listener_->dropped(keys_[index] & ~kShiftMask, static_cast<unsigned>(keys_[index] & kShiftMask),
+                         data_[index]);
+    }
+  }
+
   // A free way of a set that has none.
   unsigned make_room(unsigned set) {
     if (policy_->clears()) {
@@ -192,6 +227,7 @@ class Tlb {
       stats_.evictions.add(valid_);
       for (std::size_t i = 0; i < keys_.size(); ++i) {
         if (keys_[i] != 0) {
+          report_drop(i);
           drop_count(keys_[i]);
           keys_[i] = 0;
         }
@@ -200,6 +236,7 @@ class Tlb {
     }
     const unsigned way = policy_->victim(set);
     stats_.evictions.add();
+    report_drop(std::size_t{set} * ways_ + way);
     drop_count(keys_[std::size_t{set} * ways_ + way]);
     return way;
   }
@@ -208,6 +245,7 @@ class Tlb {
     stats_.fills.add();
     const auto [entry, is_new] = index_.try_emplace(Name{key, space}, keys_.size());
     if (!is_new) {
+      report_drop(entry->second);
       data_[entry->second] = data;
       return;
     }
@@ -271,6 +309,7 @@ class Tlb {
   unsigned page_mask_;  // of the sets of one part
   unsigned owner_mask_;
   unsigned owner_shift_;
+  Listener* listener_ = nullptr;
   RngStream rng_;
   std::unique_ptr<ReplacementPolicy> policy_;
   std::vector<std::uint64_t> keys_;

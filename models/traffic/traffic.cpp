@@ -10,9 +10,6 @@ namespace svasim {
 
 namespace {
 
-// Simulated time a device runs ahead in loose timing before the kernel gets its turn.
-constexpr Ps kLooseQuantum = 10'000'000;
-
 // A request's id: its number, then its slot.
 constexpr unsigned kSlotBits = 16;
 std::uint32_t slot_of(const Transaction& transaction) {
@@ -34,7 +31,8 @@ TrafficGenerator::TrafficGenerator(sc_core::sc_module_name name, const TrafficPa
       verify_(params.verify == "address"),
       random_(params.pattern == "random"),
       positions_((params.range - params.size) / params.stride + 1),
-      slots_(params.outstanding) {
+      slots_(params.outstanding),
+      next_(params.outstanding, 0) {
   for (Slot& slot : slots_) {
     slot.data.resize(params.size);
   }
@@ -83,90 +81,53 @@ void TrafficGenerator::restart() {
   issued_ = 0;
   completed_ = 0;
   started_ = false;
-  for (Slot& slot : slots_) {
-    slot.next = 0;
-  }
+  std::fill(next_.begin(), next_.end(), 0);
   wake_.arm(now_ps());
 }
 
-void TrafficGenerator::run_loose(Ps now) {
-  const Ps limit = now + kLooseQuantum;
-  bool ahead = false;
-  while (completed_ < params_.count && !ahead) {
-    ahead = true;
-    for (std::uint32_t i = 0; i < slots_.size() && issued_ < params_.count; ++i) {
-      Slot& slot = slots_[i];
-      if (slot.next >= limit) {
-        continue;
-      }
-      ahead = false;
-      const Ps leave = std::max(slot.next, now) + params_.gap;
-      Transaction& transaction = slot.payload == nullptr ? make(i, leave) : again(i, leave);
-      slot.payload = &transaction;
-      sc_core::sc_time delay = to_sc(leave - now);
-      req_->b_transport(transaction, delay);
-      slot.next = now + delay.value();
-      complete(transaction, slot.next);
-    }
-  }
-  if (completed_ < params_.count) {
-    wake_.arm(limit);
-    return;
-  }
-  for (Slot& slot : slots_) {
-    if (slot.payload != nullptr) {
-      slot.payload->release();
-      slot.payload = nullptr;
-    }
-  }
-}
-
-Addr TrafficGenerator::next_address() {
+TrafficGenerator::Access TrafficGenerator::next_access() {
+  Access access{};
   if (random_) {
-    return params_.base + rng_.below(positions_) * params_.stride;
+    access.iova = params_.base + rng_.below(positions_) * params_.stride;
+  } else {
+    access.iova = params_.base + position_ * params_.stride;
+    position_ = position_ + 1 == positions_ ? 0 : position_ + 1;
   }
-  const Addr address = params_.base + position_ * params_.stride;
-  position_ = position_ + 1 == positions_ ? 0 : position_ + 1;
-  return address;
-}
-
-bool TrafficGenerator::prepare(Slot& slot) {
-  slot.iova = next_address();
-  slot.busy = true;
+  access.write = params_.write_percent != 0 && rng_.below(100) < params_.write_percent;
   ++issued_;
-  const bool write = params_.write_percent != 0 && rng_.below(100) < params_.write_percent;
-  if (write) {
-    fill(slot);
-  }
-  return write;
+  return access;
 }
 
-Transaction& TrafficGenerator::make(std::uint32_t index, Ps leave) {
+Transaction& TrafficGenerator::make(std::uint32_t index, Access access, Ps leave) {
   Slot& slot = slots_[index];
-  const bool write = prepare(slot);
-  Transaction& transaction = context_.pool.allocate(write ? tlm::TLM_WRITE_COMMAND : tlm::TLM_READ_COMMAND,
-                                                    slot.iova, slot.data.data(), slot.data.size(), leave);
+  slot.iova = access.iova;
+  slot.busy = true;
+  if (access.write) {
+    fill(slot.data.data(), access.iova);
+  }
+  const tlm::tlm_command command = access.write ? tlm::TLM_WRITE_COMMAND : tlm::TLM_READ_COMMAND;
+  const std::uint64_t id = (issued_ << kSlotBits) | index;
+  if (slot.payload != nullptr) {
+    Transaction& transaction = *slot.payload;
+    transaction.set_command(command);
+    transaction.set_address(access.iova);
+    transaction.set_response_status(tlm::TLM_INCOMPLETE_RESPONSE);
+    transaction.set_dmi_allowed(false);
+    transaction.pcie.kind = access.write ? TlpKind::kMemWrite : TlpKind::kMemRead;
+    transaction.pcie.repeat(id, access.iova, leave);
+    return transaction;
+  }
+  Transaction& transaction =
+      context_.pool.allocate(command, access.iova, slot.data.data(), slot.data.size(), leave);
   transaction.pcie.requester = params_.bdf;
   transaction.pcie.has_pasid = params_.use_pasid;
   transaction.pcie.pasid = Pasid(params_.pasid);
-  transaction.pcie.id = (issued_ << kSlotBits) | index;
-  return transaction;
-}
-
-Transaction& TrafficGenerator::again(std::uint32_t index, Ps leave) {
-  Slot& slot = slots_[index];
-  const bool write = prepare(slot);
-  Transaction& transaction = *slot.payload;
-  transaction.set_command(write ? tlm::TLM_WRITE_COMMAND : tlm::TLM_READ_COMMAND);
-  transaction.set_address(slot.iova);
-  transaction.set_response_status(tlm::TLM_INCOMPLETE_RESPONSE);
-  transaction.pcie.kind = write ? TlpKind::kMemWrite : TlpKind::kMemRead;
-  transaction.pcie.repeat((issued_ << kSlotBits) | index, slot.iova, leave);
+  transaction.pcie.id = id;
   return transaction;
 }
 
 void TrafficGenerator::issue(std::uint32_t slot, Ps delay) {
-  Transaction& transaction = make(slot, now_ps() + delay);
+  Transaction& transaction = make(slot, next_access(), now_ps() + delay);
   tlm::tlm_phase phase = tlm::BEGIN_REQ;
   sc_core::sc_time time = to_sc(delay);
   req_->nb_transport_fw(transaction, phase, time);
@@ -190,32 +151,35 @@ tlm::tlm_sync_enum TrafficGenerator::nb_transport_bw(unsigned /*port*/, tlm::tlm
 void TrafficGenerator::complete(Transaction& transaction, Ps when) {
   Slot& slot = slots_[slot_of(transaction)];
   slot.busy = false;
-  ++completed_;
-  finished_at_ = std::max(finished_at_, when);
   stats_.complete(transaction.is_write(), params_.size, transaction.pcie.attribution);
   if (transaction.pcie.status != CompletionStatus::kSuccess) {
     stats_.faults.add();
-  } else if (verify_ && transaction.is_read() && !matches(slot)) {
+  } else if (verify_ && transaction.is_read() && !matches(slot.data.data(), slot.iova)) {
     stats_.wrong_data.add();
   }
-  if (completed_ == params_.count) {
+  count_done(when);
+}
+
+void TrafficGenerator::count_done(Ps when) {
+  finished_at_ = std::max(finished_at_, when);
+  if (++completed_ == params_.count) {
     done_event_.notify(to_sc(when - now_ps()));
   }
 }
 
-void TrafficGenerator::fill(Slot& slot) const {
-  for (std::size_t i = 0; i < slot.data.size(); i += 8) {
-    const std::uint64_t word = word_at(slot.iova + i);
-    std::memcpy(&slot.data[i], &word, sizeof(word));
+void TrafficGenerator::fill(unsigned char* data, Addr iova) const {
+  for (std::size_t i = 0; i < params_.size; i += 8) {
+    const std::uint64_t word = word_at(iova + i);
+    std::memcpy(data + i, &word, sizeof(word));
   }
 }
 
-bool TrafficGenerator::matches(const Slot& slot) const {
+bool TrafficGenerator::matches(const unsigned char* data, Addr iova) const {
   std::uint64_t wrong = 0;
-  std::uint64_t expected = word_at(slot.iova);
-  for (std::size_t i = 0; i < slot.data.size(); i += 8) {
+  std::uint64_t expected = word_at(iova);
+  for (std::size_t i = 0; i < params_.size; i += 8) {
     std::uint64_t word = 0;
-    std::memcpy(&word, &slot.data[i], sizeof(word));
+    std::memcpy(&word, data + i, sizeof(word));
     wrong |= word ^ expected;
     expected += word_at(8);
   }

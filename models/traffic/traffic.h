@@ -9,6 +9,7 @@
 #include "models/traffic/traffic_stats.h"
 #include "tlm/context.h"
 #include "tlm/delay_queue.h"
+#include "tlm/direct_grant.h"
 #include "tlm/inspect.h"
 #include "tlm/sockets.h"
 #include "tlm/transaction.h"
@@ -50,9 +51,7 @@ class TrafficGenerator : public sc_core::sc_module,
     std::vector<unsigned char> data;
     Addr iova = 0;
     bool busy = false;
-    // Loose timing: when the slot may issue again, and the payload it uses for all its accesses.
-    Ps next = 0;
-    Transaction* payload = nullptr;
+    Transaction* payload = nullptr;  // loose timing: it is used for all accesses of the slot
   };
 
   tlm::tlm_sync_enum nb_transport_bw(unsigned port, tlm::tlm_generic_payload& payload, tlm::tlm_phase& phase,
@@ -60,18 +59,29 @@ class TrafficGenerator : public sc_core::sc_module,
   tlm::tlm_sync_enum nb_transport_fw(unsigned port, tlm::tlm_generic_payload& payload, tlm::tlm_phase& phase,
                                      sc_core::sc_time& delay) override;
   void b_transport(unsigned port, tlm::tlm_generic_payload& payload, sc_core::sc_time& delay) override;
+  void invalidate_direct_mem_ptr(unsigned port, Addr first, Addr last) override;
 
   void start_of_simulation() override;
   void run();
-  void run_loose(Ps now);
-  Transaction& make(std::uint32_t slot, Ps leave);
-  Transaction& again(std::uint32_t slot, Ps leave);
-  bool prepare(Slot& slot);
+  // What an access does and where.
+  struct Access {
+    Addr iova;
+    bool write;
+  };
+  Access next_access();
+  Transaction& make(std::uint32_t slot, Access access, Ps leave);
   void issue(std::uint32_t slot, Ps delay);
   void complete(Transaction& transaction, Ps when);
-  Addr next_address();
-  void fill(Slot& slot) const;
-  bool matches(const Slot& slot) const;
+  void count_done(Ps when);
+  void fill(unsigned char* data, Addr iova) const;
+  bool matches(const unsigned char* data, Addr iova) const;
+
+  // Loose timing.
+  void run_loose(Ps now);
+  // Both return when the access that leaves at `leave` completes.
+  Ps access_directly(Access access, DirectPages::Page& page, Ps leave);
+  Ps access_by_call(std::uint32_t slot, Access access, Ps leave);
+  void settle();
 
   TrafficParams params_;
   SimContext& context_;
@@ -86,6 +96,9 @@ class TrafficGenerator : public sc_core::sc_module,
   std::uint64_t positions_;
   std::uint64_t position_ = 0;
   std::vector<Slot> slots_;
+  std::vector<Ps> next_;  // loose timing: when each slot may issue again
+  DirectPages readable_;
+  DirectPages writable_;
   DelayQueue<tlm::tlm_generic_payload*> messages_;
   std::uint64_t issued_ = 0;
   std::uint64_t completed_ = 0;

@@ -22,6 +22,7 @@ struct TrafficParams {
   Ps gap;
   std::string verify;
   bool start;
+  bool direct_memory;
 };
 
 inline const ParamTable<TrafficParams>& traffic_params() {
@@ -56,6 +57,10 @@ inline const ParamTable<TrafficParams>& traffic_params() {
                   "traffic/README.md).",
                   "MODEL")
           .flag("start", &TrafficParams::start, "true", "Whether it starts by itself at time 0.", "MODEL")
+          .flag("direct_memory", &TrafficParams::direct_memory, "true",
+                "Loose timing: whether it accesses pages without a call where the IOMMU would hit. Changes "
+                "the speed of the simulation only.",
+                "MODEL")
           .check([](const TrafficParams& p, const Complain& bad) {
             if (!is_power_of_two(p.size)) {
               bad("size", std::to_string(p.size) + " B is no power of two");

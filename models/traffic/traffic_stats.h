@@ -20,18 +20,18 @@ struct AccessStats {
 
   void describe(StatRegistry& registry, const std::string& prefix) const;
 
-  // One access that took attribution.total() from start to end.
-  void complete(bool write, std::uint64_t length, const Attribution& attribution) {
-    (write ? writes : reads).add();
-    bytes.add(length);
+  // Accesses that took attribution.total() each from start to end.
+  void complete(bool write, std::uint64_t length, const Attribution& attribution, std::uint64_t times = 1) {
+    (write ? writes : reads).add(times);
+    bytes.add(length * times);
     // WHY the condition: without it the loop is vectorised, and reading in pairs what was just written
     // one by one stalls.
     for (std::size_t i = 0; i < kStages; ++i) {
       if (const Ps part = attribution.parts()[i]; part != 0) {
-        stage[i].value += part;
+        stage[i].value += part * times;
       }
     }
-    latency.record(attribution.total());
+    latency.record(attribution.total(), times);
   }
 };
 
