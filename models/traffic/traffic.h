@@ -43,6 +43,9 @@ class TrafficGenerator : public sc_core::sc_module,
   // When the last access completed: in loose timing later than the simulated time of done_event.
   Ps finished_at() const { return finished_at_; }
 
+  // Of all accesses, those made without a call.
+  std::uint64_t direct_accesses() const { return direct_accesses_; }
+
   std::uint64_t in_flight() const override { return issued_ - completed_; }
   void dump_in_flight(std::ostream& out) const override;
 
@@ -99,6 +102,7 @@ class TrafficGenerator : public sc_core::sc_module,
   std::vector<Ps> next_;  // loose timing: when each slot may issue again
   DirectPages readable_;
   DirectPages writable_;
+  std::uint64_t direct_accesses_ = 0;
   DelayQueue<tlm::tlm_generic_payload*> messages_;
   std::uint64_t issued_ = 0;
   std::uint64_t completed_ = 0;

@@ -73,6 +73,7 @@ void TrafficGenerator::settle() {
   const auto complete_all = [this](bool write) {
     return [this, write](const DirectPages::Path& path, std::uint64_t uses) {
       stats_.complete(write, params_.size, path.attribution, uses);
+      direct_accesses_ += uses;
     };
   };
   readable_.settle(complete_all(false));

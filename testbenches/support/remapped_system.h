@@ -13,6 +13,7 @@
 #include "models/memory/memory.h"
 #include "models/memory/memory_bus.h"
 #include "models/walker/walker.h"
+#include "support/direct_accesses.h"
 #include "tlm/time.h"
 #include "tlm/transaction.h"
 
@@ -60,9 +61,16 @@ class RequestSource : public sc_core::sc_module, private BwReceiver, private FwR
     request.pcie.iova = address;
     ++outstanding_;
     if (loose) {
-      sc_core::sc_time time = sc_core::SC_ZERO_TIME;
-      requests_->b_transport(request, time);
-      finish(request);
+      request.acquire();
+      if (direct_memory && direct_.make(request)) {
+        finish(request);
+      } else {
+        sc_core::sc_time time = sc_core::SC_ZERO_TIME;
+        requests_->b_transport(request, time);
+        finish(request);
+        if (direct_memory) direct_.ask(requests_, request);
+      }
+      request.release();
     } else {
       tlm::tlm_phase phase = tlm::BEGIN_REQ;
       sc_core::sc_time time = to_sc(delay);
@@ -70,6 +78,9 @@ class RequestSource : public sc_core::sc_module, private BwReceiver, private FwR
     }
     return number;
   }
+
+  bool direct_memory = false;  // loose: pages are asked for and used without a call
+  std::uint64_t direct_accesses() const { return direct_.made(); }
 
   std::size_t outstanding() const { return outstanding_; }
   const Outcome& outcome(std::size_t number) const { return outcomes_.at(number); }
@@ -96,7 +107,9 @@ class RequestSource : public sc_core::sc_module, private BwReceiver, private FwR
     return tlm::TLM_ACCEPTED;
   }
   void b_transport(unsigned, tlm::tlm_generic_payload&, sc_core::sc_time&) override {}
+  void invalidate_direct_mem_ptr(unsigned, Addr first, Addr last) override { direct_.revoke(first, last); }
 
+  DirectAccesses direct_;
   InitiatorSocket<PcieProtocol> requests_;
   TargetSocket<PcieProtocol> messages_;
   TransactionPool& pool_;

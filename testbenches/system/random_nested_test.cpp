@@ -267,6 +267,7 @@ struct Variant {
   bool small;
   Timing timing;
   std::uint64_t seed;
+  bool direct_memory = false;
 };
 
 std::uint64_t setting(const char* name, std::uint64_t otherwise) {
@@ -283,7 +284,9 @@ TEST_P(NestedMode, AgreesWithTheReference) {
   const std::uint64_t seed = setting("SVASIM_CAMPAIGN_SEED", GetParam().seed);
   const auto rounds = static_cast<unsigned>(setting("SVASIM_CAMPAIGN_ROUNDS", kRounds));
   NestedRun run(GetParam().small, GetParam().timing, seed);
+  if (GetParam().direct_memory) run.use_direct_memory();
   run.run(rounds, 150, 60);
+  expect_direct_accesses(run, GetParam().direct_memory);
   EXPECT_EQ(run.translations(), rounds * 210);
   fmt::print("{} translations, {} not judged, seed {}, {}, {} differences\n", run.translations(), run.mixed(),
              seed, GetParam().name, HasFailure() ? "with" : "no");
@@ -325,7 +328,10 @@ INSTANTIATE_TEST_SUITE_P(Random, NestedMode,
                          testing::Values(Variant{"approximate", false, Timing::kApproximate, 15},
                                          Variant{"approximate_small_caches", true, Timing::kApproximate, 12},
                                          Variant{"loose", false, Timing::kLoose, 13},
-                                         Variant{"loose_small_caches", true, Timing::kLoose, 14}),
+                                         Variant{"loose_small_caches", true, Timing::kLoose, 14},
+                                         Variant{"loose_direct", false, Timing::kLoose, 16, true},
+                                         Variant{"loose_direct_small_caches", true, Timing::kLoose, 17,
+                                                 true}),
                          [](const auto& test) { return std::string(test.param.name); });
 
 }  // namespace

@@ -103,6 +103,12 @@ class RandomTranslation {
     EXPECT_EQ(system_.pool().live(), 0u);
   }
 
+  // Devices keep the pages they are granted, and mostly come back to what they used before.
+  void use_direct_memory() {
+    system_.device().direct_memory = true;
+    comes_back_ = true;
+  }
+
   std::uint64_t translations() const { return translations_; }
   std::uint64_t mixed() const { return mixed_; }
   const std::map<FaultReason, unsigned>& outcomes() const { return outcomes_; }
@@ -133,13 +139,26 @@ class RandomTranslation {
            result.address < memory_params().defaults().size;
   }
 
+  ReferenceRequest next_request() {
+    constexpr std::size_t kRecent = 6;
+    if (comes_back_ && recent_.size() == kRecent && below(3) != 0) {
+      return recent_[below(kRecent)];
+    }
+    const ReferenceRequest request = random_request();
+    if (comes_back_) {
+      recent_.push_back(request);
+      if (recent_.size() > kRecent) recent_.erase(recent_.begin());
+    }
+    return request;
+  }
+
   // Nothing changes: every answer is the reference's, and data is where it belongs.
   void still_phase(unsigned count, bool compare_tables) {
     std::vector<Asked> asked(count);
     const std::vector<std::uint64_t> before = compare_tables ? tables() : std::vector<std::uint64_t>();
     std::map<Addr, std::set<std::uint64_t>> written;
     for (Asked& a : asked) {
-      a.request = random_request();
+      a.request = next_request();
       a.allowed = {reference_.probe(a.request)};
       if (a.request.kind == RequestKind::kTranslationRequest || !is_data(a.allowed[0])) continue;
       const Addr address = a.allowed[0].address;
@@ -210,7 +229,7 @@ class RandomTranslation {
   // an answer may mix old and new; a request sent after that sees the new state only.
   void moving_phase(unsigned count) {
     std::vector<Asked> asked(count);
-    for (Asked& a : asked) a.request = random_request();
+    for (Asked& a : asked) a.request = next_request();
     std::size_t next = 0;
     if (!system_.loose()) {
       if (below(2) == 0) {
@@ -397,6 +416,8 @@ class RandomTranslation {
     return "";
   }
 
+  bool comes_back_ = false;
+  std::vector<ReferenceRequest> recent_;
   std::uint64_t translations_ = 0;
   std::uint64_t logged_ = 0;
   std::uint64_t hits_ = 0;
@@ -405,6 +426,16 @@ class RandomTranslation {
   std::map<FaultReason, unsigned> outcomes_;
   std::map<std::uint32_t, unsigned> successes_;
 };
+
+// Enough pages were used without a call to prove something.
+inline void expect_direct_accesses(RandomTranslation& run, bool direct_memory) {
+  const std::uint64_t made = run.system().device().direct_accesses();
+  if (direct_memory) {
+    EXPECT_GT(made, run.translations() / 50);
+  } else {
+    EXPECT_EQ(made, 0u);
+  }
+}
 
 // Caches so small that they evict all the time, or the default ones. WHY paging-structure caches keep
 // their size: what they learnt wrongly shows only while it is there.

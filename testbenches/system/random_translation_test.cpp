@@ -1,6 +1,6 @@
-// 168,000 random translations, invalidations interleaved, timed IOMMU against the reference: address,
+// 252,000 random translations, invalidations interleaved, timed IOMMU against the reference: address,
 // size, rights, fault and answer agree, and no request sent after its invalidation has completed sees
-// what was before. Seeds 1 to 8, one per test.
+// what was before. Seeds 1 to 12, one per test. With direct memory, also by devices that keep pages.
 #include "random_translation.h"
 
 namespace svasim::test {
@@ -336,6 +336,7 @@ struct Variant {
   bool small;
   Timing timing;
   std::uint64_t seed;
+  bool direct_memory = false;
 };
 
 std::string name_of(const testing::TestParamInfo<Variant>& test) { return test.param.name; }
@@ -345,7 +346,9 @@ class ScalableMode : public testing::TestWithParam<Variant> {};
 TEST_P(ScalableMode, AgreesWithTheReference) {
   using F = FaultReason;
   ScalableRun run(GetParam().small, GetParam().timing, GetParam().seed);
+  if (GetParam().direct_memory) run.use_direct_memory();
   run.run(kRounds, kStill, kMoving);
+  expect_direct_accesses(run, GetParam().direct_memory);
   EXPECT_EQ(run.translations(), kRounds * (kStill + kMoving));
   expect_outcomes(run, {F::kNone,
                         F::kContextNotPresent,
@@ -376,7 +379,10 @@ INSTANTIATE_TEST_SUITE_P(Random, ScalableMode,
                          testing::Values(Variant{"approximate", false, Timing::kApproximate, 1},
                                          Variant{"approximate_small_caches", true, Timing::kApproximate, 2},
                                          Variant{"loose", false, Timing::kLoose, 3},
-                                         Variant{"loose_small_caches", true, Timing::kLoose, 4}),
+                                         Variant{"loose_small_caches", true, Timing::kLoose, 4},
+                                         Variant{"loose_direct", false, Timing::kLoose, 9, true},
+                                         Variant{"loose_direct_small_caches", true, Timing::kLoose, 10,
+                                                 true}),
                          name_of);
 
 class LegacyMode : public testing::TestWithParam<Variant> {};
@@ -384,7 +390,9 @@ class LegacyMode : public testing::TestWithParam<Variant> {};
 TEST_P(LegacyMode, AgreesWithTheReference) {
   using F = FaultReason;
   LegacyRun run(GetParam().small, GetParam().timing, GetParam().seed);
+  if (GetParam().direct_memory) run.use_direct_memory();
   run.run(kRounds, kStill, kMoving);
+  expect_direct_accesses(run, GetParam().direct_memory);
   EXPECT_EQ(run.translations(), kRounds * (kStill + kMoving));
   expect_outcomes(run, {F::kNone, F::kLegacyRootNotPresent, F::kLegacyContextNotPresent,
                         F::kLegacyTableAccess, F::kLegacyAddressBeyondWidth, F::kLegacyNoWrite,
@@ -395,7 +403,10 @@ INSTANTIATE_TEST_SUITE_P(Random, LegacyMode,
                          testing::Values(Variant{"approximate", false, Timing::kApproximate, 5},
                                          Variant{"approximate_small_caches", true, Timing::kApproximate, 6},
                                          Variant{"loose", false, Timing::kLoose, 7},
-                                         Variant{"loose_small_caches", true, Timing::kLoose, 8}),
+                                         Variant{"loose_small_caches", true, Timing::kLoose, 8},
+                                         Variant{"loose_direct", false, Timing::kLoose, 11, true},
+                                         Variant{"loose_direct_small_caches", true, Timing::kLoose, 12,
+                                                 true}),
                          name_of);
 
 }  // namespace

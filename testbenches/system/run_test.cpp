@@ -215,6 +215,35 @@ TEST_F(Run, ProtocolChecksChangeNoStatistic) {
   EXPECT_EQ(without.results()["end"], with_checks.results()["end"]);
 }
 
+// The only results that differ are the configuration's.
+TEST_F(Run, DirectMemoryChangesNoResult) {
+  const std::vector<std::string> sets = {
+      "sim.timing=loose",
+      "sim.protocol_checks=false",
+      "components.traffic0.count=20000",
+      "components.traffic0.write_percent=40",
+      "components.traffic0.base=0x100000",
+      "components.traffic0.range=1 MiB",
+  };
+  const char* const kConfig = "testbenches/config/system/ok.yaml";
+  const Outcome with_it = run(kConfig, sets);
+  const Outcome without = run(kConfig, with(sets, "components.traffic0.direct_memory=false"));
+  ASSERT_EQ(with_it.code, kExitOk) << with_it.err;
+  ASSERT_EQ(without.code, kExitOk) << without.err;
+  Json results = with_it.results();
+  EXPECT_EQ(results["statistics"]["traffic0.reads"]["value"].get<int>() +
+                results["statistics"]["traffic0.writes"]["value"].get<int>(),
+            20000);
+  EXPECT_EQ(results["configuration"]["components"]["traffic0"]["direct_memory"], true);
+  results["configuration"]["components"]["traffic0"]["direct_memory"] = false;
+  Json other = without.results();
+  for (Json* one : {&results, &other}) {
+    one->erase("overrides");
+    one->erase("command");
+  }
+  EXPECT_EQ(results, other);
+}
+
 TEST_F(Run, LooseAndApproximateAgreeOnWhatDoesNotDependOnTime) {
   const Outcome approximate = run(kQuickstart, kShort);
   const Outcome loose = run(kQuickstart, with(kShort, "sim.timing=loose"));
