@@ -17,7 +17,7 @@ class MemoryClient {
   // from another module's process: it may change only what belongs to this one request and send
   // messages with positive delay. The owner still holds its reference.
   virtual void memory_response(tlm::tlm_generic_payload& payload, Ps delay) = 0;
-  // Direct access to memory that was granted through this port ends. MODEL: all of it.
+  // Direct access to memory that was granted through this port ends: all of it.
   virtual void memory_revoked() {}
 };
 

@@ -85,7 +85,8 @@ void Iommu::used(std::uint64_t key, std::uint64_t times) {
                         times);
 }
 
-// MODEL: pages are taken back from every device and address space that has them at these addresses.
+// WHY from every device and address space that has pages at these addresses: the call of TLM-2.0 knows no
+// PASID. Who loses too much asks again; no result depends on it.
 void Iommu::revoke(Addr first, Addr last) {
   if (!granted_) {
     return;
