@@ -106,12 +106,31 @@ TEST(DirectMemory, AnswersAsACallWhileTranslationIsOff) {
   EXPECT_EQ(direct.word, kOld + 0x5000);
   EXPECT_EQ(direct.latency, called.latency);
   EXPECT_EQ(difference(middle, b->stats.to_json(1)), difference(start, middle));
-  // Translation goes on: the same address is somebody else's now, or nobody's.
+}
+
+// Without scalable mode TE = 0 flushes nothing. SPEC: [VTD 11.4.4.1]
+TEST(DirectMemory, TranslationOnAndOffChangesWhoseAddressesTheyAre) {
+  IommuBenchOptions options;
+  options.scalable = false;
+  options.iommu.capabilities.scalable_mode = false;
+  options.iommu.capabilities.page_requests = true;
+  DirectBench b(options);
+  map_all(b);
   b->second->map(kOld + 0x5000, kNew, 12, {});
-  b->enable();
+  const DeviceRequest request = b->plain_read(kOld + 0x5000);
+  b->write64(vtd_reg::kRtaddr, b->tables->rtaddr());
+  b->command(VtdGcmd::SRTP::kMask, true);
+  ASSERT_TRUE(b.device->obtain(request));
+  EXPECT_EQ(b.device->access(request).word, kOld + 0x5000);
+  b->command(VtdGcmd::TE::kMask, true);
   const DirectDevice::Answer translated = b.device->access(request);
   EXPECT_FALSE(translated.direct);
   EXPECT_EQ(translated.word, kNew);
+  ASSERT_TRUE(b.device->obtain(request));
+  b->command(VtdGcmd::TE::kMask, false);
+  const DirectDevice::Answer off = b.device->access(request);
+  EXPECT_FALSE(off.direct);
+  EXPECT_EQ(off.word, kOld + 0x5000);
 }
 
 TEST(DirectMemory, OnePageHoldsFourKilobytesOfALargePage) {
