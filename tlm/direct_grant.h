@@ -27,8 +27,8 @@ class UseListener {
 // of a cache, happens at each use; the rest is counted in one number and settled before anybody can look.
 class UseLedger : public tlm::tlm_extension<UseLedger> {
  public:
-  void count(Counter& counter, std::uint64_t per_use = 1) { counts_.push_back({&counter, per_use}); }
-  void tell(UseListener& listener, std::uint64_t key) { listeners_.push_back({&listener, key}); }
+  void count(Counter& counter, std::uint64_t per_use = 1) { counts_.emplace_back(&counter, per_use); }
+  void tell(UseListener& listener, std::uint64_t key) { listeners_.emplace_back(&listener, key); }
   // At most one cache.
   void touch(Recency& recency, unsigned set, unsigned way) {
     recency_ = &recency;

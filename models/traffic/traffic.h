@@ -72,7 +72,7 @@ class TrafficGenerator : public sc_core::sc_module,
     bool write;
   };
   Access next_access();
-  Transaction& make(std::uint32_t slot, Access access, Ps leave);
+  Transaction& make(std::uint32_t index, Access access, Ps leave);
   void issue(std::uint32_t slot, Ps delay);
   void complete(Transaction& transaction, Ps when);
   void count_done(Ps when);
@@ -83,7 +83,7 @@ class TrafficGenerator : public sc_core::sc_module,
   void run_loose(Ps now);
   // Both return when the access that leaves at `leave` completes.
   Ps access_directly(Access access, DirectPages::Page& page, Ps leave);
-  Ps access_by_call(std::uint32_t slot, Access access, Ps leave);
+  Ps access_by_call(std::uint32_t index, Access access, Ps leave);
   void settle();
 
   TrafficParams params_;
