@@ -31,7 +31,7 @@ struct InvalidationOperation {
   RequesterId requester;
   std::uint16_t requester_mask = 0;  // bits not compared
   InvalidationScope scope;
-  bool drain_reads = false;   // kTranslations: a wait behind it includes the requests under way
+  bool drain_reads = false;  // kTranslations: a wait behind it includes the requests under way
   bool drain_writes = false;
 
   // kDeviceTlb.
