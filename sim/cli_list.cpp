@@ -7,6 +7,7 @@
 #include "base/suggest.h"
 #include "models/formats/page_table_format.h"
 #include "models/tlb/replacement.h"
+#include "models/walker/walk_order.h"
 #include "sim/cli_options.h"
 #include "sim/component_table.h"
 #include "sim/sim_params.h"
@@ -16,8 +17,8 @@
 namespace svasim {
 namespace {
 
-const std::vector<std::string> kCategories = {"components", "parameters", "statistics", "policies",
-                                              "formats"};
+const std::vector<std::string> kCategories = {"components", "parameters", "statistics",
+                                              "policies",   "orders",     "formats"};
 
 std::vector<const ComponentType*> selected(const std::vector<std::string>& names) {
   std::vector<const ComponentType*> types;
@@ -84,6 +85,12 @@ void list_policies(std::ostream& out) {
   }
 }
 
+void list_orders(std::ostream& out) {
+  for (const WalkOrderEntry& entry : walk_order_table()) {
+    out << fmt::format("{:<16} {}\n", entry.name, entry.description);
+  }
+}
+
 void list_formats(std::ostream& out) {
   for (const PageFormatEntry& entry : format_table()) {
     out << fmt::format("{:<24} {}\n", entry.name, entry.description);
@@ -94,7 +101,7 @@ void list_formats(std::ostream& out) {
 
 int list_command(const std::vector<std::string>& args, Console& console) {
   CommandOptions options(
-      "svasim list [components|parameters|statistics|policies|formats] [TYPE...]",
+      "svasim list [components|parameters|statistics|policies|orders|formats] [TYPE...]",
       "Lists what there is; parameters and statistics are printed as Markdown tables, of the\n"
       "named component types or of all.");
   options.positional("WHAT", 1);
@@ -111,6 +118,7 @@ int list_command(const std::vector<std::string>& args, Console& console) {
     if (category == "parameters") list_parameters(selected(names), names.empty(), console.out);
     if (category == "statistics") list_statistics(selected(names), console.out);
     if (category == "policies") list_policies(console.out);
+    if (category == "orders") list_orders(console.out);
     if (category == "formats") list_formats(console.out);
   }
   return kExitOk;

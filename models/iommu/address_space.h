@@ -27,11 +27,13 @@ class SpaceTag {
   explicit SpaceTag(std::uint64_t bits) : bits_(bits) {}
 
   std::uint64_t bits() const { return bits_; }
-  // Of its entries in the paging-structure caches.
-  std::uint64_t table_bits() const {
-    return has_first_stage(kind()) ? bits_ : bits_ & ~std::uint64_t{kMaxPasid};
+  // Of its entries in the paging-structure caches. WHY with the levels: a table of one tree must not answer
+  // for another of a different height, should software give both to one domain.
+  std::uint64_t table_bits(unsigned levels) const {
+    const std::uint64_t bits = has_first_stage(kind()) ? bits_ : bits_ & ~std::uint64_t{kMaxPasid};
+    return bits | (std::uint64_t{levels} << 40);
   }
-  SpaceKind kind() const { return static_cast<SpaceKind>(bits_ >> 36); }
+  SpaceKind kind() const { return static_cast<SpaceKind>((bits_ >> 36) & 0xF); }
   // The part of a cache's sets that an owner's pages lie in; `Cache` is a Tlb.
   template <typename Cache, typename Params>
   static typename Cache::Partition partition(const Params& params) {
@@ -53,12 +55,11 @@ struct AddressSpace {
   SpaceTag tag;
   DomainId did;
   SpaceKind kind = SpaceKind::kPassThrough;
-  std::uint8_t input_bits = 0;   // wider second-stage and pass-through addresses fault
-  bool legacy = false;           // faults carry the legacy codes
-  bool quiet = false;            // FPD: qualified faults are not recorded
-  bool supervisor = false;       // SRE
-  bool write_protect = false;    // WPE
-  bool extended_access = false;  // EAFE
+  std::uint8_t input_bits = 0;  // wider second-stage and pass-through addresses fault
+  bool legacy = false;          // faults carry the legacy codes
+  bool quiet = false;           // FPD: qualified faults are not recorded
+  bool supervisor = false;      // SRE
+  bool write_protect = false;   // WPE
   bool update_ad = false;
   bool walk_snoop = true;
   bool page_snoop = false;  // PGSNP
@@ -68,6 +69,12 @@ struct AddressSpace {
   std::uint8_t second_input_bits = 0;
   const PageTableFormat* second_format = nullptr;
   Addr second_root = 0;
+
+  // Of the paging-structure cache that knows the tables walked.
+  std::uint64_t table_bits() const { return tag.table_bits(format->levels); }
+  // The second stage of a nested space shares its tables with the domain's other spaces. SPEC: [VTD Table 17]
+  SpaceTag second_tag() const { return {SpaceKind::kSecondStage, did, Pasid()}; }
+  std::uint64_t second_table_bits() const { return second_tag().table_bits(second_format->levels); }
 };
 
 // A context entry of either mode.

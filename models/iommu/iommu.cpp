@@ -110,8 +110,19 @@ tlm::tlm_sync_enum Iommu::nb_transport_bw(unsigned port, tlm::tlm_generic_payloa
   if (phase == tlm::END_REQ) {
     return tlm::TLM_ACCEPTED;
   }
-  SVASIM_CHECK(phase == tlm::BEGIN_RESP, "illegal phase at an IOMMU");
   const Ps when = now_ps() + delay.value();
+  if (phase == kTableQuery) {
+    const WalkExtension& walk = static_cast<WalkTransaction&>(payload).walk;
+    if (!context_.loose()) {
+      schedule(when, Work::kNestedTable, walk.request.id, walk.slot);
+      return tlm::TLM_ACCEPTED;
+    }
+    answer_table_query(*walks_[walk.slot]);
+    delay += to_sc(params_.paging_latency);
+    phase = kTableAnswer;
+    return tlm::TLM_UPDATED;
+  }
+  SVASIM_CHECK(phase == tlm::BEGIN_RESP, "illegal phase at an IOMMU");
   if (port == kWalkPort) {
     const WalkExtension& walk = static_cast<WalkTransaction&>(payload).walk;
     schedule(when, Work::kWalkDone, walk.request.id, walk.slot);
@@ -238,6 +249,14 @@ void Iommu::handle(const Due& due) {
       return check_waits();
     case Work::kRelookup:
       return act(due.index, look(requests_[due.index]));
+    case Work::kNestedTable: {
+      Walk& walk = *walks_[due.index];
+      answer_table_query(walk);
+      tlm::tlm_phase phase = kTableAnswer;
+      sc_core::sc_time delay = to_sc(params_.paging_latency);
+      walk_socket_->nb_transport_fw(walk.payload, phase, delay);
+      return;
+    }
   }
 }
 

@@ -10,8 +10,10 @@
 #include "models/iommu/invalidation_operation.h"
 #include "models/iommu/iommu_params.h"
 #include "models/iommu/iommu_stats.h"
+#include "models/iommu/neighbour_entries.h"
 #include "models/iommu/registers.h"
 #include "models/iommu/request.h"
+#include "models/iommu/requested_pages.h"
 #include "models/iommu/slot_pool.h"
 #include "models/iommu/translator.h"
 #include "models/prq/prq_if.h"
@@ -97,6 +99,7 @@ class Iommu : public sc_core::sc_module,
     kQueueStep,
     kDrainCheck,
     kRelookup,
+    kNestedTable,
   };
   struct Due {
     Work work = Work::kDrainCheck;
@@ -291,11 +294,24 @@ class Iommu : public sc_core::sc_module,
   void send_walk(std::uint32_t number, Ps leave);
   void start_waiting_walks();
 
+  void classify(const Request& request, WalkRequest& walk) {
+    if (request.kind == RequestKind::kTranslationRequest && requested_pages_.take(request)) {
+      walk.walk_class = WalkClass::kPageRequest;
+    }
+  }
+
+  // --- nested_tables.cpp: common to both timing modes
+  // A nested walk asks for second-stage tables, and tells those it found.
+  void answer_table_query(Walk& walk);
+  void learn_second_tables(const Walk& walk);
+
   // --- prefetch_path.cpp
   void prefetch(unsigned shift);
+  // Whether the line of the walk before told about the page of `request`, which asks for it.
+  bool know_neighbour(const Request& request, std::uint64_t born);
   void prefetch_done(Walk& walk);
-  void prefetch_learned(const AddressSpace& space, RequesterId requester, const WalkExtension& done,
-                        std::uint64_t born);
+  void prefetch_learned(const AddressSpace& space, RequesterId requester, const WalkRequest& walk,
+                        const WalkResult& result, std::uint64_t born);
   void prefetch_now(const Request& request, unsigned shift);
 
   // --- perfect_path.cpp
@@ -396,6 +412,9 @@ class Iommu : public sc_core::sc_module,
   std::vector<std::uint32_t> perfect_;  // look at the tables when this instant's messages are through
   sc_core::sc_event perfect_event_;
   Request ahead_;  // a copy of the one whose next pages are fetched
+  NeighbourEntries neighbours_;
+  std::uint64_t ahead_born_ = 0;  // of its walk
+  RequestedPages requested_pages_;
   std::vector<std::uint32_t> free_walks_;
   WaitList walk_queue_;
   std::uint64_t walk_number_ = 0;

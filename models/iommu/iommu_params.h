@@ -184,7 +184,7 @@ inline const ParamTable<IommuParams>& iommu_params() {
                 "MODEL")
           .time("paging_latency", &P::paging_latency, "2 ns", "1 ps", "1 us",
                 "Look-up in the paging-structure caches, from an IOTLB miss to the walk leaving for the "
-                "walker.",
+                "walker; and from a nested walk's question for a second-stage table to the answer.",
                 "MODEL")
           .time("forward_latency", &P::forward_latency, "2 ns", "1 ps", "1 us",
                 "From a known translation to the request or message leaving the IOMMU.", "MODEL")
@@ -217,7 +217,7 @@ inline const ParamTable<IommuParams>& iommu_params() {
           .group("first_stage_cache", &P::first_stage_cache, translation_tlb_params(),
                  "Paging-structure cache of the first stage, all levels.", {{"entries", "64"}, {"ways", "4"}})
           .group("second_stage_cache", &P::second_stage_cache, translation_tlb_params(),
-                 "Paging-structure cache of the second stage, all levels.",
+                 "Paging-structure cache of the second stage, all levels, of nested walks too.",
                  {{"entries", "64"}, {"ways", "4"}})
           .check([](const P& p, const Complain& bad) {
             if (!is_power_of_two(p.structure_read_bytes)) {

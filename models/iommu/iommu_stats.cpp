@@ -31,8 +31,11 @@ void IommuStats::describe(StatRegistry& registry, const std::string& prefix) con
   count("stale_walks", stale_walks, K::kTiming,
         "Walks whose result no cache kept because an invalidation overtook them.");
   count("prefetch_walks", prefetch_walks, K::kTiming, "Walks started for a page behind one that missed.");
+  count(
+      "prefetch_neighbours", prefetch_neighbours, K::kTiming,
+      "Pages behind one that missed whose entry stood in the line of its walk, so that no walk was started.");
   count("prefetches_dropped", prefetches_dropped, K::kTiming,
-        "Of those, walks that met a fault, no rights, or bits to set, and were dropped.");
+        "Of both, those that met a fault, no rights, or bits to set, and were dropped.");
   count("prefetches_used", prefetches_used, K::kTiming, "First uses of IOTLB entries fetched ahead.");
   count("structure_fetches", structure_fetches, K::kTiming, "Context and PASID entries fetched.");
   count("structure_reads", structure_reads, K::kTiming,

@@ -29,6 +29,7 @@ struct IommuStats {
   Counter walks_finished;
   Counter stale_walks;
   Counter prefetch_walks;
+  Counter prefetch_neighbours;
   Counter prefetches_dropped;
   Counter prefetches_used;
   Counter structure_fetches;

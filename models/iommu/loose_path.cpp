@@ -127,6 +127,10 @@ void Iommu::walk_now(Request& r, Ps& time) {
   Attribution& attribution = r.payload->pcie.attribution;
   attribution.charge(Stage::kIommuLookup, now + time);
   translator_.make_walk(r, extension.request);
+  classify(r, extension.request);
+  walk.space = *r.space;
+  walk.born = born;
+  walk.no_fill = false;
   extension.request.id = ++walk_number_;
   extension.attribution.start(now + time);
   stats_.walks_started.add();
@@ -136,6 +140,9 @@ void Iommu::walk_now(Request& r, Ps& time) {
   stats_.walks_finished.add();
   stats_.walk_latency.record(time - started);
   attribution.adopt(extension.attribution);
+  if (extension.request.nested.cached) {
+    learn_second_tables(walk);
+  }
   translator_.learn(*r.space, r.requester, extension.request, extension.result, born);
   translator_.take(r, extension.request, extension.result, born);
   if (extension.result.fault == FaultReason::kNone) {

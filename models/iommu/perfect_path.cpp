@@ -25,13 +25,9 @@ void Iommu::perfect_looks() {
 }
 
 void Iommu::walk_at_once(Request& r) {
-  WalkRequest request;
-  translator_.make_walk(r, request);
   // From the top: paging-structure caches may hold what is no longer there.
-  request.level = request.format->levels;
-  request.table = r.space->root;
-  request.upper_read = request.upper_write = request.upper_user = true;
-  request.nested.table_known = false;
+  WalkRequest request;
+  translator_.describe_walk(r, request);
   PageWalk machine;
   std::uint64_t word = 0;
   const auto access = [&](tlm::tlm_command command) {

@@ -117,6 +117,7 @@ Iommu::Action Iommu::resolve(Request& r) {
     }
     case RequestKind::kPageRequest:
       implicit_invalidation(r);
+      requested_pages_.remember(r);
       return Action::kPageRequest;
     case RequestKind::kTranslationRequest:
       if (!r.has_pasid && in_interrupt_range(r.iova)) {

@@ -249,9 +249,8 @@ State StructureFetch::pasid_table(const Capabilities& capabilities, const Buffer
   if (first) {
     space.kind = nested ? SpaceKind::kNested : SpaceKind::kFirstStage;
     space.write_protect = E::WPE::get(data) != 0;
-    space.extended_access = E::EAFE::get(data) != 0;
     space.update_ad = true;
-    space.format = capabilities.first_stage(E::FSPM::get(data), space.extended_access);
+    space.format = capabilities.first_stage(E::FSPM::get(data), E::EAFE::get(data) != 0);
     if (space.format == nullptr) {
       return fail(FaultReason::kPasidEntryInvalid);
     }

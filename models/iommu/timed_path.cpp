@@ -332,12 +332,16 @@ Iommu::WalkKey Iommu::walk_key(const Request& r) const {
 void Iommu::find_walk(std::uint32_t index) {
   Request& r = requests_[index];
   const WalkKey key = walk_key(r);
-  for (std::size_t i = 0; i < walk_keys_.size(); ++i) {
-    if (walk_keys_[i].page == key.page && walk_keys_[i].tag == key.tag && !r.no_fill && params_.merge_walks) {
-      stats_.merged_walks.add();
-      r.state = RequestState::kWalk;
-      append(walks_[i]->waiters, index);
-      return;
+  if (!r.no_fill && params_.merge_walks) {
+    const WalkKey* const first = walk_keys_.data();
+    const WalkKey* const end = first + walk_keys_.size();
+    for (const WalkKey* other = first; other != end; ++other) {
+      if (other->page == key.page && other->tag == key.tag) {
+        stats_.merged_walks.add();
+        r.state = RequestState::kWalk;
+        append(walks_[static_cast<std::size_t>(other - first)]->waiters, index);
+        return;
+      }
     }
   }
   if (free_walks_.empty()) {
@@ -363,6 +367,7 @@ void Iommu::launch_walk(std::uint32_t number, std::uint32_t index) {
   walk.waiters = WaitList();
   append(walk.waiters, index);
   translator_.make_walk(r, walk.payload.walk.request);
+  classify(r, walk.payload.walk.request);
   const Ps leave = now_ps() + params_.paging_latency;
   r.payload->pcie.attribution.charge(Stage::kIommuLookup, leave);
   stats_.walks_started.add();
@@ -385,6 +390,9 @@ void Iommu::walk_done(std::uint32_t number) {
   const Ps now = now_ps();
   Walk& walk = *walks_[number];
   walk_keys_[number] = WalkKey();
+  if (walk.payload.walk.request.nested.cached) {
+    learn_second_tables(walk);
+  }
   if (walk.prefetch) {
     prefetch_done(walk);
     walk.busy = false;
@@ -398,11 +406,14 @@ void Iommu::walk_done(std::uint32_t number) {
   }
   WaitList waiters = walk.waiters;
   const std::uint32_t owner = waiters.first;
+  const unsigned shift = done.result.page_shift;
   const bool prefetches =
       params_.iotlb.prefetch != 0 && !walk.no_fill && done.result.fault == FaultReason::kNone;
   if (prefetches) {
     ahead_ = requests_[owner];
     ahead_.space = &ahead_.own_space;
+    ahead_born_ = walk.born;
+    neighbours_ = NeighbourEntries(done);
   }
   while (!waiters.empty()) {
     const std::uint32_t index = pop(waiters);
@@ -421,7 +432,7 @@ void Iommu::walk_done(std::uint32_t number) {
   free_walks_.push_back(number);
   start_waiting_walks();
   if (prefetches) {
-    prefetch(done.result.page_shift);
+    prefetch(shift);
   }
 }
 

@@ -128,11 +128,21 @@ class TranslationCaches {
   const Iotlb& translations() const { return iotlb_; }
 
   // The lowest table known on the way to `iova`, or nullptr.
-  const PagingEntry* table(SpaceTag tag, Addr iova) { return paging(tag).lookup(tag.table_bits(), iova); }
+  const PagingEntry* table(const AddressSpace& space, Addr iova) {
+    return paging(space.kind).lookup(space.table_bits(), iova);
+  }
+  // The same of the second stage of a nested space, for a guest-physical address.
+  const PagingEntry* second_table(const AddressSpace& space, Addr guest) {
+    return second_stage_.lookup(space.second_table_bits(), guest);
+  }
   // A table of `level` serves the 2^span addresses that one entry of the level above maps.
   static unsigned span(unsigned level) { return kPageShift + PageTableFormat::kIndexBits * level; }
-  void fill_table(SpaceTag tag, Addr iova, const PagingEntry& entry) {
-    paging(tag).fill(tag.table_bits(), iova, span(entry.level), entry);
+  // `bits`: AddressSpace::table_bits().
+  void fill_table(SpaceKind kind, std::uint64_t bits, Addr iova, const PagingEntry& entry) {
+    paging(kind).fill(bits, iova, span(entry.level), entry);
+  }
+  void fill_second_table(const AddressSpace& space, Addr guest, const PagingEntry& entry) {
+    second_stage_.fill(space.second_table_bits(), guest, span(entry.level), entry);
   }
 
   // Context-cache invalidations. `mask`: bits of the requester that are not compared.
@@ -160,9 +170,7 @@ class TranslationCaches {
  private:
   static Addr key(RequesterId requester) { return Addr{requester.value()} << kPageShift; }
   static Addr key(Pasid pasid) { return Addr{pasid.value()} << kPageShift; }
-  Tlb<PagingEntry>& paging(SpaceTag tag) {
-    return has_first_stage(tag.kind()) ? first_stage_ : second_stage_;
-  }
+  Tlb<PagingEntry>& paging(SpaceKind kind) { return has_first_stage(kind) ? first_stage_ : second_stage_; }
 
   RememberingCache<ContextEntry> context_;
   RememberingCache<AddressSpace> pasid_;

@@ -245,7 +245,7 @@ Next Translator::use(Request& request, std::uint64_t& born) {
   return Next::kDone;
 }
 
-void Translator::make_walk(const Request& request, WalkRequest& walk) {
+void Translator::describe_walk(const Request& request, WalkRequest& walk) const {
   const AddressSpace& space = *request.space;
   walk.format = space.format;
   walk.level = space.format->levels;
@@ -256,7 +256,25 @@ void Translator::make_walk(const Request& request, WalkRequest& walk) {
   walk.nested.input_bits = space.second_input_bits;
   walk.nested.update_ad = space.second_update_ad;
   walk.nested.table_known = false;
-  if (const PagingEntry* entry = caches_.table(space.tag, request.iova)) {
+  walk.nested.cached = false;
+  walk.iova = request.iova;
+  walk.is_read = request.access.read;
+  walk.is_write = request.access.write;
+  walk.privileged = request.access.privileged;
+  walk.write_protect = space.write_protect;
+  walk.need_access = request.kind != RequestKind::kTranslationRequest;
+  walk.update_ad = space.update_ad;
+  walk.snooped = space.walk_snoop;
+  walk.keep_line = keep_lines_;
+  walk.walk_class = WalkClass::kDemand;
+  walk.requester = request.requester;
+}
+
+void Translator::make_walk(const Request& request, WalkRequest& walk) {
+  const AddressSpace& space = *request.space;
+  describe_walk(request, walk);
+  walk.nested.cached = space.second_format != nullptr && second_tables_cached_;
+  if (const PagingEntry* entry = caches_.table(space, request.iova)) {
     walk.level = entry->level;
     walk.table = entry->table;
     walk.upper_read = entry->read;
@@ -265,30 +283,43 @@ void Translator::make_walk(const Request& request, WalkRequest& walk) {
     walk.nested.table_known = true;
     walk.nested.table_writable = entry->writable;
   }
-  walk.iova = request.iova;
-  walk.is_read = request.access.read;
-  walk.is_write = request.access.write;
-  walk.privileged = request.access.privileged;
-  walk.write_protect = space.write_protect;
-  walk.need_access = request.kind != RequestKind::kTranslationRequest;
-  walk.update_ad = space.update_ad;
-  walk.extended_access = space.extended_access;
-  walk.snooped = space.walk_snoop;
-  walk.host_address_width = static_cast<std::uint8_t>(capabilities_.params().host_address_width);
 }
 
-bool Translator::make_prefetch(Request& request, Addr iova, WalkRequest& walk) {
+void Translator::find_second_table(const AddressSpace& space, TableQuery& query) {
+  query.start = WalkResult::Step();
+  if (const PagingEntry* entry = caches_.second_table(space, query.guest)) {
+    query.start = {entry->table, entry->level, entry->read, entry->write, true, true};
+  }
+}
+
+void Translator::learn_second_tables(const AddressSpace& space, const TableQuery& query, std::uint64_t born) {
+  const bool overtaken = born != stale_check_.count();
+  for (unsigned i = 0; i < query.steps; ++i) {
+    const WalkResult::Step& step = query.step[i];
+    const unsigned span = TranslationCaches::span(step.level);
+    const auto lost = [&](const InvalidationScope& scope) {
+      return scope.covers_table(space.second_tag(), query.found_guest >> span << span, span);
+    };
+    if (!overtaken || !stale_check_.any_since(born, lost)) {
+      caches_.fill_second_table(space, query.found_guest, {step.table, step.level, step.read, step.write});
+    }
+  }
+}
+
+bool Translator::aim_prefetch(Request& request, Addr iova) const {
   request.iova = request.last = iova;
   request.kind = RequestKind::kUntranslated;
   request.access = {true, false, request.access.privileged};
-  if (input_fault(request) != FaultReason::kNone || caches_.translations().holds(iotlb_key(request), iova)) {
-    return false;
-  }
-  make_walk(request, walk);
+  return input_fault(request) == FaultReason::kNone &&
+         !caches_.translations().holds(iotlb_key(request), iova);
+}
+
+void Translator::make_prefetch(WalkRequest& walk) {
   walk.need_access = false;
+  walk.keep_line = false;
+  walk.walk_class = WalkClass::kPrefetch;
   // WHY: an update that is needed ends the walk then. A page nobody asked for is not marked as used.
   walk.snooped = false;
-  return true;
 }
 
 bool Translator::learn(const AddressSpace& space, RequesterId requester, const WalkRequest& walk,
@@ -316,6 +347,7 @@ bool Translator::learn(const AddressSpace& space, RequesterId requester, const W
     entry.prefetched = prefetched;
     caches_.translations().fill(caches_.translations().key(space, requester), walk.iova, entry);
   }
+  const std::uint64_t table_bits = space.table_bits();
   for (unsigned i = 0; i < result.steps; ++i) {
     const WalkResult::Step& step = result.step[i];
     const unsigned span = TranslationCaches::span(step.level);
@@ -326,7 +358,7 @@ bool Translator::learn(const AddressSpace& space, RequesterId requester, const W
       kept = false;
       continue;
     }
-    caches_.fill_table(space.tag, walk.iova,
+    caches_.fill_table(space.kind, table_bits, walk.iova,
                        {step.table, step.level, step.read, step.write, step.user, step.writable});
   }
   return kept;

@@ -27,7 +27,11 @@ class Translator {
 
   Translator(const IommuParams& params, const Capabilities& capabilities, IommuStats& stats,
              std::uint64_t seed, std::string_view name)
-      : capabilities_(capabilities), stats_(stats), caches_(params, seed, name) {}
+      : capabilities_(capabilities),
+        stats_(stats),
+        caches_(params, seed, name),
+        second_tables_cached_(params.second_stage_cache.enable),
+        keep_lines_(params.iotlb.prefetch != 0) {}
 
   // The latched root pointer.
   void set_root(const RootPointer& root) {
@@ -72,15 +76,24 @@ class Translator {
   // The request learns from it; go on with resolve().
   static void take(Request& request, const StructureFetch& fetch);
 
+  // The walk of a request from the top.
+  void describe_walk(const Request& request, WalkRequest& walk) const;
+  // From the lowest table known.
   void make_walk(const Request& request, WalkRequest& walk);
+  // Nested: a walk of `space` asks for the lowest table known of its second stage.
+  void find_second_table(const AddressSpace& space, TableQuery& query);
+  // The second-stage tables such a walk has gone through, begun when `born` invalidations had taken effect.
+  void learn_second_tables(const AddressSpace& space, const TableQuery& query, std::uint64_t born);
   // The caches learn from a walk that began when `born` invalidations had taken effect; false when
   // a later one forbids to keep any of it.
   // `prefetched`: nobody asked for it.
   bool learn(const AddressSpace& space, RequesterId requester, const WalkRequest& walk,
              const WalkResult& result, std::uint64_t born, bool prefetched = false);
-  // Makes `request` ask for the page behind the one of a walk, and the walk for it, which changes
-  // nothing in tables; false when there is no such page, or it is known.
-  bool make_prefetch(Request& request, Addr iova, WalkRequest& walk);
+  // Makes `request` ask for the page behind the one of a walk; false when there is no such page, or it is
+  // known.
+  bool aim_prefetch(Request& request, Addr iova) const;
+  // A walk for such a request changes nothing in tables.
+  static void make_prefetch(WalkRequest& walk);
   IotlbKey iotlb_key(const Request& request) const {
     return caches_.translations().key(*request.space, request.requester);
   }
@@ -122,6 +135,8 @@ class Translator {
   TranslationCaches caches_;
   StaleCheck stale_check_;
   RootPointer root_;
+  const bool second_tables_cached_;
+  const bool keep_lines_;  // the pages beside are of use
 
   // The last answer of resolve() that came from the caches.
   std::uint64_t repeated_key_ = kNoKey;

@@ -89,8 +89,7 @@ void RtlWalker::take(const Walk& walk, Ps edge) {
   walk_ = walk;
   taken_ = edge;
   extension.attribution.charge(Stage::kWalkWait, edge);
-  stats_.started.add();
-  stats_.wait.record(edge - walk.arrival);
+  stats_.begin(extension.request.walk_class, edge - walk.arrival);
   access_.source.key = (std::uint64_t{walk.port} << 40U) | extension.request.id;
   access_.source.snoop = extension.request.snooped;
   core_.start(to_rtl_request(extension.request));

@@ -5,6 +5,7 @@
 #include <tlm>
 
 #include "base/types.h"
+#include "models/walker/line_buffer.h"
 #include "tlm/compare_swap.h"
 #include "tlm/pcie_protocol.h"
 
@@ -16,14 +17,13 @@ namespace svasim {
 // good and the payload is never freed.
 class EntryAccess : public tlm::tlm_generic_payload, private tlm::tlm_mm_interface {
  public:
-  explicit EntryAccess(std::uint32_t slot_number) : slot(slot_number) {
+  // With `lines` a read is of the line that the entry lies in.
+  explicit EntryAccess(std::uint32_t slot_number, bool lines = false) : slot(slot_number), lines_(lines) {
     set_mm(this);
     acquire();
     set_extension(&source);
     source.origin = AccessOrigin::kWalk;
-    set_data_ptr(reinterpret_cast<unsigned char*>(&word_));
-    set_data_length(sizeof(word_));
-    set_streaming_width(sizeof(word_));
+    use(&word_, sizeof(word_));
     set_byte_enable_ptr(nullptr);
   }
   ~EntryAccess() override {
@@ -36,18 +36,32 @@ class EntryAccess : public tlm::tlm_generic_payload, private tlm::tlm_mm_interfa
   void prepare_read(Addr address) {
     if (is_write()) {
       clear_extension(&swap_);
+      value_ = &word_;
+    }
+    if (lines_) {
+      entry_ = address;
+      value_ = &line_[LineBuffer::place_of(address)];
+      use(line_.data(), sizeof(line_));
+      address = LineBuffer::line_of(address);
     }
     prepare(tlm::TLM_READ_COMMAND, address);
   }
   void prepare_update(Addr address, std::uint64_t expected, std::uint64_t desired) {
+    if (lines_) {
+      use(&word_, sizeof(word_));
+    }
     prepare(tlm::TLM_WRITE_COMMAND, address);
     word_ = desired;
     swap_.expected = expected;
     swap_.seen = expected;
+    value_ = &swap_.seen;
     set_extension(&swap_);
   }
   // After the answer: the entry as memory held it; meaningless unless is_response_ok().
-  std::uint64_t value() const { return is_write() ? swap_.seen : word_; }
+  std::uint64_t value() const { return *value_; }
+  // The line read last; only with `lines`.
+  const LineBuffer::Line& line() const { return line_; }
+  bool holds(Addr entry) const { return LineBuffer::line_of(entry) == LineBuffer::line_of(entry_); }
 
   SourceTag source;
   const std::uint32_t slot;
@@ -63,8 +77,18 @@ class EntryAccess : public tlm::tlm_generic_payload, private tlm::tlm_mm_interfa
     source.hops = 0;
   }
 
+  void use(std::uint64_t* data, unsigned bytes) {
+    set_data_ptr(reinterpret_cast<unsigned char*>(data));
+    set_data_length(bytes);
+    set_streaming_width(bytes);
+  }
+
   CompareSwap swap_;
   std::uint64_t word_ = 0;
+  const std::uint64_t* value_ = &word_;
+  const bool lines_;
+  Addr entry_ = ~Addr{0};  // read last; only with lines_
+  LineBuffer::Line line_{};
 };
 
 }  // namespace svasim

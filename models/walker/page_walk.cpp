@@ -15,6 +15,7 @@ Addr join(Addr page, unsigned page_shift, Addr address) {
 PageWalk::Need PageWalk::start_nested(const WalkRequest& request) {
   result_ = WalkResult();
   page_known_ = false;
+  found_steps_ = 0;
   snooped_ = request.snooped;
   WalkRequest first = request;
   first.snooped = true;  // judged here, when it is known what is due
@@ -88,18 +89,34 @@ PageWalk::Need PageWalk::translate(Addr guest, bool is_page) {
   if ((guest >> request.nested.input_bits) != 0) {
     return finish(FaultReason::kNestedBeyondWidth, first_.level());
   }
+  return request.nested.cached ? Need::kLookUp : walk_second({});
+}
+
+PageWalk::Need PageWalk::on_table(const WalkResult::Step& start) {
+  found_steps_ = 0;
+  return walk_second(start);
+}
+
+PageWalk::Need PageWalk::walk_second(const WalkResult::Step& start) {
+  const WalkRequest& request = first_.request();
+  const bool is_page = for_page_;
   WalkRequest second;
   second.format = request.nested.format;
   second.level = second.format->levels;
   second.table = request.nested.root;
-  second.iova = guest;
+  if (start.level != 0) {
+    second.level = start.level;
+    second.table = start.table;
+    second.upper_read = start.read;
+    second.upper_write = start.write;
+  }
+  second.iova = guest_;
   // SPEC: [VTD 3.8] with SSADE a table of the first stage has to be writable, whatever is done to it.
   second.is_read = is_page ? request.is_read : true;
   second.is_write = is_page ? page_written_ : request.nested.update_ad;
   second.need_access = is_page ? request.need_access : true;
   second.update_ad = request.nested.update_ad;
   second.snooped = snooped_;
-  second.host_address_width = request.host_address_width;
   in_second_ = true;
   return second_needs(second_.start(second));
 }
@@ -121,6 +138,8 @@ PageWalk::Need PageWalk::second_needs(Need need) {
     }
     return finish(fault, second.fault_level);
   }
+  found_guest_ = guest_;
+  found_steps_ = second.read || second.write ? second.steps : 0;
   if (for_page_) {
     page_ = second;
     page_known_ = true;

@@ -10,8 +10,8 @@ namespace svasim {
 // Used as a WalkMachine is. A nested walk is two of them: whenever the first stage asks for an entry, and at
 // the end for the page, the second stage walks to the address first. SPEC: [VTD 3.8]
 //
-// MODEL: every one of these second-stage walks starts at the second stage's top table; what is cached of a
-// nested walk is where the first stage's tables are in host memory.
+// With NestedStage::cached each of these second-stage walks asks first where to start: at kLookUp find the
+// lowest table known on the way to guest() and pass it to on_table().
 class PageWalk {
  public:
   using Need = WalkMachine::Need;
@@ -28,6 +28,13 @@ class PageWalk {
   Need on_update(bool ok, std::uint64_t seen) {
     return nested_ ? nested_update(ok, seen) : first_.on_update(ok, seen);
   }
+
+  Need on_table(const WalkResult::Step& start);
+  Addr guest() const { return guest_; }
+  // Nested: tables that the last second-stage walk went through, to found_guest(); none after on_table().
+  const WalkResult& found() const { return second_.result(); }
+  unsigned found_steps() const { return found_steps_; }
+  Addr found_guest() const { return found_guest_; }
 
   Addr address() const { return in_second_ ? second_.address() : nested_ ? entry_host_ : first_.address(); }
   std::uint64_t expected() const { return active().expected(); }
@@ -48,6 +55,7 @@ class PageWalk {
   Need second_needs(Need need);
   // The second stage of a guest-physical address: of the entry the first stage wants to read, or of the page.
   Need translate(Addr guest, bool is_page);
+  Need walk_second(const WalkResult::Step& start);
   // Of the first stage's entry.
   Need update(std::uint64_t desired);
   // The first stage is at its leaf.
@@ -60,7 +68,9 @@ class PageWalk {
   WalkResult result_;
   WalkResult page_;  // of the second stage for the page
   Addr entry_host_ = 0;
-  Addr guest_ = 0;             // guest-physical address of the entry or the access
+  Addr guest_ = 0;  // guest-physical address of the entry or the access
+  Addr found_guest_ = 0;
+  unsigned found_steps_ = 0;
   std::uint64_t desired_ = 0;  // of an update of the first stage
   std::array<Addr, kMaxLevels + 1> table_host_{};
   std::array<bool, kMaxLevels + 1> table_writable_{};

@@ -7,14 +7,14 @@
 namespace svasim {
 
 // Protocol: start() and then, as long as the answer is not kDone, do the access asked for and pass
-// its outcome to on_read() or on_update(). The result is complete at kDone.
+// its outcome to on_read() or on_update(). The result is complete at kDone. kLookUp is of nested walks only.
 //
 // What an entry means is the format's; no rule of a particular architecture is in here. Only the names of
 // faults are VT-d's, of scalable mode, chosen by the stage of the format; the IOMMU translates them for
 // legacy mode, riscv_walk_cause() into causes of RISC-V. SPEC: [VTD 7.1.3]
 class WalkMachine {
  public:
-  enum class Need { kRead, kUpdate, kDone };
+  enum class Need { kRead, kUpdate, kLookUp, kDone };
 
   Need start(const WalkRequest& request);
 

@@ -14,6 +14,14 @@ namespace svasim {
 
 struct PageTableFormat;
 
+// Why a walk is made. A walker may prefer one class to another.
+enum class WalkClass : std::uint8_t {
+  kDemand,       // a request waits for it
+  kPageRequest,  // a request waits for it whose page was missing and has been asked for meanwhile
+  kPrefetch,     // nobody has asked for the page yet
+};
+inline constexpr std::size_t kWalkClasses = 3;
+
 // The second stage under a first: what guest-physical addresses are translated with. SPEC: [VTD 3.8]
 struct NestedStage {
   const PageTableFormat* format = nullptr;  // nullptr: the walk has one stage
@@ -24,6 +32,8 @@ struct NestedStage {
   // whether the second stage lets it be written.
   bool table_known = false;
   bool table_writable = true;
+  // The requester caches tables of the second stage: the walk asks it where to start (TableQuery).
+  bool cached = false;
 };
 
 // One page walk. Everything the walker needs is in the request: it holds no context, no PASID
@@ -47,10 +57,12 @@ struct WalkRequest {
   bool write_protect = false;    // WPE: R/W binds privileged writes too
   bool need_access = true;       // false: report rights without faulting on them (translation requests)
   bool update_ad = false;        // A/D bits are to be set (first stage always, second stage with SSADE)
-  bool extended_access = false;  // EAFE: set EA with A
   bool snooped = true;           // PWSNP / coherent walk; a needed A/D update without it is a fault
-  std::uint8_t host_address_width = 46;  // HAW: higher address bits in an entry are reserved
-  std::uint64_t id = 0;                  // unique per requester and deterministic; orders equal-time work
+  // The line with the leaf is wanted with the answer, for what it says about the pages beside.
+  bool keep_line = false;
+  WalkClass walk_class = WalkClass::kDemand;
+  RequesterId requester;  // the device it is made for
+  std::uint64_t id = 0;   // unique per requester and deterministic; orders equal-time work
 
   // A nested walk: `format` is the first stage's, and its tables and pages lie at guest-physical addresses.
   NestedStage nested;
@@ -69,9 +81,7 @@ struct WalkResult {
   // Nested: `write` is the first stage's right, this the second's. WHY apart: privileged requests may pass
   // over the one and not over the other. `read` is both, as a first stage restricts no reads.
   bool second_write = true;
-  bool dirty = false;  // D of the leaf after the walk (true when the format keeps none)
-  bool global = false;
-  bool non_leaf_snoop = false;
+  bool dirty = false;            // D of the leaf after the walk (true when the format keeps none)
   bool snoop = false;            // SNP of a second-stage leaf
   std::uint8_t fault_level = 0;  // level whose entry faulted
   std::uint8_t reads = 0;        // memory reads done
@@ -92,6 +102,19 @@ struct WalkResult {
   std::array<Step, 4> step{};
 };
 
+// A nested walk and the second-stage tables its requester caches, for one guest-physical address at a time.
+struct TableQuery {
+  // Asked: the lowest table known on the way to `guest`.
+  Addr guest = 0;
+  // Told with it, and with the result: the tables that the second-stage walk before, to `found_guest`, went
+  // through.
+  Addr found_guest = 0;
+  std::uint8_t steps = 0;
+  std::array<WalkResult::Step, 4> step{};
+  // Answered: a step that leads to the table; level 0: none is known.
+  WalkResult::Step start;
+};
+
 // Carries a walk over a WalkProtocol socket. The payload's own data attributes are unused. The
 // sender charges everything up to the send; the walker charges kWalkWait, kWalkLogic, kWalkRead.
 class WalkExtension : public tlm::tlm_extension<WalkExtension> {
@@ -99,7 +122,14 @@ class WalkExtension : public tlm::tlm_extension<WalkExtension> {
   WalkRequest request;
   WalkResult result;
   Attribution attribution;
-  std::uint32_t slot = 0;  // the requester's own book-keeping
+  std::uint32_t slot = 0;         // the requester's own book-keeping
+  std::uint32_t walker_slot = 0;  // the walker's
+  TableQuery tables;              // of a nested walk whose requester caches them
+
+  // With WalkRequest::keep_line, of a walker that reads lines: the line that holds the leaf.
+  static constexpr Addr kNoLine = ~Addr{0};
+  Addr line_address = kNoLine;
+  std::array<std::uint64_t, 8> line{};
 
   tlm::tlm_extension_base* clone() const override { return new WalkExtension(*this); }
   void copy_from(const tlm::tlm_extension_base& other) override {
@@ -110,10 +140,24 @@ class WalkExtension : public tlm::tlm_extension<WalkExtension> {
 // Protocol of walk sockets: BEGIN_REQ forward with positive delay, answered TLM_ACCEPTED;
 // BEGIN_RESP backward with positive delay, answered TLM_COMPLETED. A requester may have any number
 // of walks outstanding; the walker queues what its slots do not hold. b_transport walks at once.
+//
+// In between, if NestedStage::cached: kTableQuery backward with positive delay, answered TLM_ACCEPTED, and
+// then kTableAnswer forward with positive delay; or answered TLM_UPDATED with phase kTableAnswer at once, the
+// delay grown by what it takes: always within a b_transport.
 struct WalkProtocol {
   using tlm_payload_type = tlm::tlm_generic_payload;
   using tlm_phase_type = tlm::tlm_phase;
 };
+
+// The phases of a TableQuery.
+struct TableQueryPhase : tlm::tlm_phase {
+  TableQueryPhase() : tlm::tlm_phase(typeid(TableQueryPhase), "kTableQuery") {}
+};
+struct TableAnswerPhase : tlm::tlm_phase {
+  TableAnswerPhase() : tlm::tlm_phase(typeid(TableAnswerPhase), "kTableAnswer") {}
+};
+inline const TableQueryPhase kTableQuery;
+inline const TableAnswerPhase kTableAnswer;
 
 // A payload for walks; the requester owns it and reuses it for one walk after another.
 class WalkTransaction : public tlm::tlm_generic_payload {

@@ -26,10 +26,11 @@ constexpr Ps kNs = 1000;
 struct Subject {
   const char* kind;
   bool loose;
+  bool lines = false;  // reads them, and keeps some
 };
 
 void PrintTo(const Subject& subject, std::ostream* out) {
-  *out << subject.kind << (subject.loose ? " loose" : " approximate");
+  *out << subject.kind << (subject.loose ? " loose" : " approximate") << (subject.lines ? " lines" : "");
 }
 
 class WalkerContract : public ::testing::TestWithParam<Subject> {
@@ -45,6 +46,10 @@ class WalkerContract : public ::testing::TestWithParam<Subject> {
     WalkerParams params = walker_params().defaults();
     params.kind = GetParam().kind;
     params.slots = 4;
+    if (GetParam().lines) {
+      params.read_bytes = 64;
+      params.line_buffer_entries = 4;
+    }
     walker = make_walker("walker", params, context, 2);
     walker->memory_socket().bind(memory.socket());
     requester0.socket().bind(walker->requester(0));
@@ -286,11 +291,15 @@ TEST_P(WalkerContract, CountsWhatItDid) {
   EXPECT_EQ(memory.reads, 4U + 3U);
 }
 
-INSTANTIATE_TEST_SUITE_P(Tlm, WalkerContract, ::testing::Values(Subject{"tlm", false}, Subject{"tlm", true}));
+INSTANTIATE_TEST_SUITE_P(Tlm, WalkerContract,
+                         ::testing::Values(Subject{"tlm", false}, Subject{"tlm", true},
+                                           Subject{"tlm", false, true}, Subject{"tlm", true, true}));
 #ifdef SVASIM_WITH_RTL
 INSTANTIATE_TEST_SUITE_P(Rtl, WalkerContract, ::testing::Values(Subject{"rtl", false}, Subject{"rtl", true}));
 INSTANTIATE_TEST_SUITE_P(Lockstep, WalkerContract,
-                         ::testing::Values(Subject{"lockstep", false}, Subject{"lockstep", true}));
+                         ::testing::Values(Subject{"lockstep", false}, Subject{"lockstep", true},
+                                           Subject{"lockstep", false, true},
+                                           Subject{"lockstep", true, true}));
 #endif
 
 // Several walks at a time; only with contention modelled.
@@ -348,10 +357,12 @@ TEST_P(WalkerQueueContract, TimeIsAttributedToTheLastPicosecond) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Tlm, WalkerQueueContract, ::testing::Values(Subject{"tlm", false}));
+INSTANTIATE_TEST_SUITE_P(Tlm, WalkerQueueContract,
+                         ::testing::Values(Subject{"tlm", false}, Subject{"tlm", false, true}));
 #ifdef SVASIM_WITH_RTL
 INSTANTIATE_TEST_SUITE_P(Rtl, WalkerQueueContract, ::testing::Values(Subject{"rtl", false}));
-INSTANTIATE_TEST_SUITE_P(Lockstep, WalkerQueueContract, ::testing::Values(Subject{"lockstep", false}));
+INSTANTIATE_TEST_SUITE_P(Lockstep, WalkerQueueContract,
+                         ::testing::Values(Subject{"lockstep", false}, Subject{"lockstep", false, true}));
 #endif
 
 }  // namespace

@@ -270,6 +270,7 @@ struct IommuBenchOptions {
   Ps walker_step = walker_params().defaults().step_latency;
   Ps bus_latency = 1000;
   IommuParams iommu = iommu_params().defaults();
+  std::function<void(WalkerParams&)> walker;
   // Binds something else than scripted devices to the links.
   std::function<void(struct IommuBench&)> attach;
 };
@@ -310,6 +311,7 @@ struct IommuBench {
     WalkerParams walker_parameters = walker_params().defaults();
     walker_parameters.slots = options.walker_slots;
     walker_parameters.step_latency = options.walker_step;
+    if (options.walker) options.walker(walker_parameters);
     walker = std::make_unique<PageTableWalker>(name("walker").c_str(), walker_parameters, context);
     iommu = std::make_unique<Iommu>(name("iommu").c_str(), params, context, options.links);
     prq = std::make_unique<PageRequestQueue>(name("prq").c_str(), prq_params().defaults(), context);

@@ -14,8 +14,8 @@
 
 namespace svasim::test {
 
-// 8-byte words; what was never written is 0. It answers in the call, with the duration annotated:
-// the shortest form the base protocol allows.
+// 8-byte words, read singly or as lines of 8; what was never written is 0. It answers in the call, with the
+// duration annotated: the shortest form the base protocol allows.
 class ScriptedMemory : public sc_core::sc_module, private FwReceiver {
  public:
   explicit ScriptedMemory(sc_core::sc_module_name name)
@@ -53,8 +53,10 @@ class ScriptedMemory : public sc_core::sc_module, private FwReceiver {
     payload.set_response_status(tlm::TLM_OK_RESPONSE);
     if (payload.is_read()) {
       ++reads;
-      const std::uint64_t word = read64(address);
-      std::memcpy(payload.get_data_ptr(), &word, sizeof(word));
+      for (unsigned offset = 0; offset < payload.get_data_length(); offset += 8) {
+        const std::uint64_t word = read64(address + offset);
+        std::memcpy(payload.get_data_ptr() + offset, &word, sizeof(word));
+      }
       return;
     }
     ++updates;

@@ -139,6 +139,8 @@ TEST_P(Loose, PrefetchWalksAhead) {
   bench.run_for(10'000'000);
   const IommuStats& stats = bench.iommu->stats();
   EXPECT_EQ(stats.prefetch_walks.value, 3U);
+  EXPECT_EQ(bench.walker->stats().by_class[static_cast<std::size_t>(WalkClass::kPrefetch)].walks.value, 3U);
+  EXPECT_EQ(stats.prefetch_neighbours.value, 0U);
   EXPECT_EQ(stats.prefetches_dropped.value, 2U);  // bit to set; not present
   EXPECT_EQ(stats.faulted.value, 0U);
   EXPECT_EQ(bench.first->entry(kA + 2 * kPageSize, 1) & FirstStageEntry::A::kMask, 0U);
@@ -153,6 +155,97 @@ TEST_P(Loose, PrefetchWalksAhead) {
   EXPECT_EQ(stats.walks_started.value, 1U);
   EXPECT_FALSE(hit(bench, bench.read(Bench::kPasid, kA + 2 * kPageSize)));
   EXPECT_NE(bench.first->entry(kA + 2 * kPageSize, 1) & FirstStageEntry::A::kMask, 0U);
+}
+
+IommuBenchOptions with_lines(unsigned prefetch, bool loose) {
+  IommuBenchOptions options = with([&](IommuParams& p) { p.iotlb.prefetch = prefetch; }, loose);
+  options.walker = [](WalkerParams& p) { p.read_bytes = 64; };
+  return options;
+}
+
+// A walk that reads lines has the entries of the pages beside: those are judged as a walk would, and nothing
+// is walked or marked for them.
+TEST_P(Loose, PrefetchTakesNeighbours) {
+  Bench bench(with_lines(5, GetParam()));
+  const LeafRights unused{true, true, true, 0};
+  const LeafRights read_only{true, false, true, kUsed.extra};
+  bench.first->map(kA, Bench::kData, 12, kUsed);
+  bench.first->map(kA + kPageSize, Bench::kData + kPageSize, 12, read_only);
+  bench.first->map(kA + 2 * kPageSize, Bench::kData + 2 * kPageSize, 12, unused);
+  bench.first->map(kA + 4 * kPageSize, Bench::kData + 4 * kPageSize, 12, kUsed);
+  bench.first->set_entry(kA + 4 * kPageSize, 1, bench.first->entry(kA + 4 * kPageSize, 1) | Addr{1} << 51);
+  bench.first->map(kA + 5 * kPageSize, Bench::kData + 7 * kPageSize, 12, kUsed);
+  bench.enable();
+  EXPECT_FALSE(hit(bench, bench.read(Bench::kPasid, kA)));
+  bench.run_for(10'000'000);
+  const IommuStats& stats = bench.iommu->stats();
+  EXPECT_EQ(stats.prefetch_neighbours.value, 5U);
+  EXPECT_EQ(stats.prefetches_dropped.value, 3U);  // bit to set; not present; reserved bit
+  EXPECT_EQ(stats.prefetch_walks.value, 0U);
+  EXPECT_EQ(bench.walker->stats().reads.value, 4U);
+  EXPECT_EQ(bench.first->entry(kA + 2 * kPageSize, 1) & FirstStageEntry::A::kMask, 0U);
+  EXPECT_EQ(bench.fault_reason(), FaultReason::kNone);
+  const DeviceAnswer& second = bench.ask(bench.read(Bench::kPasid, kA + kPageSize));
+  EXPECT_TRUE(second.translation.hit);
+  EXPECT_EQ(second.translation.address, Bench::kData + kPageSize);
+  EXPECT_FALSE(second.translation.write);
+  const DeviceAnswer& sixth = bench.ask(bench.read(Bench::kPasid, kA + 5 * kPageSize));
+  EXPECT_TRUE(sixth.translation.hit);
+  EXPECT_EQ(sixth.translation.address, Bench::kData + 7 * kPageSize);
+  EXPECT_TRUE(sixth.translation.write);
+  EXPECT_EQ(stats.prefetches_used.value, 2U);
+  EXPECT_EQ(stats.walks_started.value, 1U);
+  EXPECT_FALSE(hit(bench, bench.read(Bench::kPasid, kA + 2 * kPageSize)));
+  EXPECT_EQ(bench.ask(bench.read(Bench::kPasid, kA + 4 * kPageSize)).fault, FaultReason::kFirstStageReserved);
+}
+
+// Rights above the leaf bind the pages beside, whether or not the walk came past them.
+TEST_P(Loose, NeighboursHaveTheRightsAbove) {
+  Bench bench(with_lines(1, GetParam()));
+  for (Addr page = 0; page < 4; ++page) {
+    bench.first->map(kA + page * kPageSize, Bench::kData + page * kPageSize, 12, kUsed);
+  }
+  bench.first->set_entry(kA, 2, bench.first->entry(kA, 2) & ~FirstStageEntry::RW::kMask);
+  bench.enable();
+  for (const Addr page : {0, 2}) {  // from the top; from a paging-structure cache
+    EXPECT_FALSE(hit(bench, bench.read(Bench::kPasid, kA + page * kPageSize)));
+    const DeviceAnswer& beside = bench.ask(bench.read(Bench::kPasid, kA + (page + 1) * kPageSize));
+    EXPECT_TRUE(beside.translation.hit);
+    EXPECT_FALSE(beside.translation.write);
+  }
+  EXPECT_EQ(bench.walker->stats().reads.value, 4U + 1U);
+}
+
+// Pages behind the end of the line, and tables beside a large page, need walks.
+TEST_P(Loose, NeighboursEndWithTheLine) {
+  Bench bench(with_lines(3, GetParam()));
+  const Addr end = kA + 6 * kPageSize;
+  for (Addr page = 0; page < 4; ++page) {
+    bench.first->map(end + page * kPageSize, Bench::kData + page * kPageSize, 12, kUsed);
+  }
+  const Addr large = Addr{3} << 30;
+  bench.second->map(large, 0x1000'0000, 21);
+  bench.second->map(large + (1U << 21U), Bench::kData + 3 * kPageSize, 12);
+  bench.second->map(large + (2U << 21U), 0x1040'0000, 21);
+  bench.enable();
+  EXPECT_FALSE(hit(bench, bench.read(Bench::kPasid, end)));
+  bench.run_for(10'000'000);
+  const IommuStats& stats = bench.iommu->stats();
+  EXPECT_EQ(stats.prefetch_neighbours.value, 1U);
+  EXPECT_EQ(stats.prefetch_walks.value, 2U);
+  for (Addr page = 1; page < 4; ++page) {
+    const DeviceAnswer& answer = bench.ask(bench.read(Bench::kPasid, end + page * kPageSize));
+    EXPECT_TRUE(answer.translation.hit);
+    EXPECT_EQ(answer.translation.address, Bench::kData + page * kPageSize);
+  }
+  EXPECT_FALSE(hit(bench, bench.plain_read(large)));
+  bench.run_for(10'000'000);
+  EXPECT_EQ(stats.prefetch_neighbours.value, 1U + 2U) << "the large page, and one not present";
+  EXPECT_EQ(stats.prefetch_walks.value, 2U + 1U);
+  EXPECT_TRUE(hit(bench, bench.plain_read(large + (1U << 21U))));
+  const DeviceAnswer& beside = bench.ask(bench.plain_read(large + (2U << 21U) + 0x12345));
+  EXPECT_TRUE(beside.translation.hit);
+  EXPECT_EQ(beside.translation.page_shift, 21);
 }
 
 // A perfect IOTLB costs the time of a hit, sees tables as they are, and faults as they say.
@@ -197,6 +290,53 @@ TEST(IommuPrefetch, InvalidationOvertakes) {
   bench.run_for(200'000'000);
   EXPECT_EQ(bench.iommu->stats().stale_walks.value, 1U);
   EXPECT_FALSE(hit(bench, bench.plain_read(kA + kPageSize)));
+}
+
+// The same of a page beside: its entry may have been read before the invalidation.
+TEST(IommuPrefetch, InvalidationOvertakesANeighbour) {
+  IommuBenchOptions options = with_lines(1, false);
+  options.walker_step = 5'000'000;
+  Bench bench(options);
+  bench.second->map(kA, Bench::kData, 12);
+  bench.second->map(kA + kPageSize, Bench::kData, 12);
+  bench.enable();
+  const std::size_t number = bench.device().send(bench.plain_read(kA));
+  bench.run_for(10'000'000);
+  ASSERT_FALSE(bench.device().answer(number).done);
+  bench.submit({make_iotlb_page(Bench::kSecondDomain, kA + kPageSize, 0, true)});
+  bench.run_for(200'000'000);
+  EXPECT_EQ(bench.iommu->stats().prefetch_neighbours.value, 1U);
+  EXPECT_EQ(bench.iommu->stats().stale_walks.value, 1U);
+  EXPECT_TRUE(hit(bench, bench.plain_read(kA)));
+  EXPECT_FALSE(hit(bench, bench.plain_read(kA + kPageSize)));
+}
+
+// The walk of the translation request that repeats after a page request has a class of its own, once.
+TEST(IommuWalkClass, PageRequestsAreRemembered) {
+  Bench bench;
+  bench.first->map(kA + kPageSize, Bench::kData, 12, kUsed);
+  bench.enable();
+  const auto walks = [&](WalkClass c) {
+    return bench.walker->stats().by_class[static_cast<std::size_t>(c)].walks.value;
+  };
+  const auto ask = [&](Addr page) {
+    return bench.ask(Bench::as_translation(bench.read(Bench::kPasid, page), true)).translation.read;
+  };
+  EXPECT_FALSE(ask(kA));
+  bench.ask(bench.page_request(Bench::kPasid, kA, false, true, 1));
+  EXPECT_EQ(walks(WalkClass::kDemand), 1U);
+  EXPECT_EQ(walks(WalkClass::kPageRequest), 0U);
+  bench.first->map(kA, Bench::kData, 12, kUsed);
+  EXPECT_TRUE(ask(kA + kPageSize)) << "another page";
+  EXPECT_EQ(walks(WalkClass::kPageRequest), 0U);
+  EXPECT_TRUE(ask(kA));
+  EXPECT_EQ(walks(WalkClass::kDemand), 2U);
+  EXPECT_EQ(walks(WalkClass::kPageRequest), 1U);
+  ASSERT_TRUE(bench.invalidate({make_iotlb_domain(Bench::kFirstDomain)}));
+  EXPECT_TRUE(ask(kA));
+  EXPECT_EQ(walks(WalkClass::kDemand), 3U);
+  EXPECT_EQ(walks(WalkClass::kPageRequest), 1U);
+  EXPECT_EQ(walks(WalkClass::kPrefetch), 0U);
 }
 
 // A request for a page that is being fetched ahead waits for that walk.

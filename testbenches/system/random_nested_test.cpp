@@ -1,6 +1,6 @@
-// 84,000 random translations through nested spaces and tables of 5 levels, invalidations interleaved, timed
-// IOMMU against the reference, as in random_translation_test. Seeds 12 to 15, one per test; scripts/campaign
-// runs others and more.
+// 126,000 random translations through nested spaces and tables of 5 levels, invalidations interleaved, timed
+// IOMMU against the reference, as in random_translation_test. A seed per test; scripts/campaign runs others
+// and more.
 #include <cstdlib>
 
 #include "random_translation.h"
@@ -9,10 +9,23 @@
 namespace svasim::test {
 namespace {
 
-IommuParams nested_params(bool small) {
+IommuParams nested_params(bool small, bool lines) {
   IommuParams params = random_iommu_params(small);
   params.capabilities.second_stage_5_levels = true;
   params.capabilities.guest_address_width = small ? 44 : 57;
+  params.iotlb.prefetch = lines ? 3 : 0;
+  return params;
+}
+
+// With lines: a walker that reads them and keeps some, pages taken from them, devices that take turns.
+WalkerParams nested_walker_params(bool small, bool lines) {
+  WalkerParams params = random_walker_params(small);
+  if (lines) {
+    params.read_bytes = 64;
+    params.line_buffer_entries = 6;
+    params.order = "round_robin";
+    params.prefetch_priority = 1;
+  }
   return params;
 }
 
@@ -24,8 +37,8 @@ class NestedRun : public RandomTranslation {
   static constexpr RequesterId kDevices[] = {kFull, kPlain, kPrivate};
   static constexpr Pasid kRid{0}, kPass{0x25}, kFarRoot{0x26}, kDeep{0x27};
 
-  NestedRun(bool small, Timing timing, std::uint64_t seed)
-      : RandomTranslation(nested_params(small), random_walker_params(small), timing, seed),
+  NestedRun(bool small, bool lines, Timing timing, std::uint64_t seed)
+      : RandomTranslation(nested_params(small, lines), nested_walker_params(small, lines), timing, seed),
         structures_(view_, nullptr, pages_, true) {
     const unsigned bits = small ? 44 : 46;
     for (const unsigned levels : {4U, 3U, 5U, 4U}) {
@@ -265,6 +278,7 @@ class NestedRun : public RandomTranslation {
 struct Variant {
   const char* name;
   bool small;
+  bool lines;
   Timing timing;
   std::uint64_t seed;
   bool direct_memory = false;
@@ -283,7 +297,7 @@ TEST_P(NestedMode, AgreesWithTheReference) {
   using F = FaultReason;
   const std::uint64_t seed = setting("SVASIM_CAMPAIGN_SEED", GetParam().seed);
   const auto rounds = static_cast<unsigned>(setting("SVASIM_CAMPAIGN_ROUNDS", kRounds));
-  NestedRun run(GetParam().small, GetParam().timing, seed);
+  NestedRun run(GetParam().small, GetParam().lines, GetParam().timing, seed);
   if (GetParam().direct_memory) run.use_direct_memory();
   run.run(rounds, 150, 60);
   expect_direct_accesses(run, GetParam().direct_memory);
@@ -324,15 +338,17 @@ TEST_P(NestedMode, AgreesWithTheReference) {
     EXPECT_GE(found == run.outcomes().end() ? 0 : found->second, 3u) << fault_text(reason);
   }
 }
-INSTANTIATE_TEST_SUITE_P(Random, NestedMode,
-                         testing::Values(Variant{"approximate", false, Timing::kApproximate, 15},
-                                         Variant{"approximate_small_caches", true, Timing::kApproximate, 12},
-                                         Variant{"loose", false, Timing::kLoose, 13},
-                                         Variant{"loose_small_caches", true, Timing::kLoose, 14},
-                                         Variant{"loose_direct", false, Timing::kLoose, 16, true},
-                                         Variant{"loose_direct_small_caches", true, Timing::kLoose, 17,
-                                                 true}),
-                         [](const auto& test) { return std::string(test.param.name); });
+INSTANTIATE_TEST_SUITE_P(
+    Random, NestedMode,
+    testing::Values(Variant{"approximate", false, false, Timing::kApproximate, 15},
+                    Variant{"approximate_small_caches", true, false, Timing::kApproximate, 12},
+                    Variant{"approximate_lines", true, true, Timing::kApproximate, 12},
+                    Variant{"loose", false, false, Timing::kLoose, 13},
+                    Variant{"loose_small_caches", true, false, Timing::kLoose, 14},
+                    Variant{"loose_lines", false, true, Timing::kLoose, 13},
+                    Variant{"loose_direct", false, false, Timing::kLoose, 16, true},
+                    Variant{"loose_direct_small_caches", true, false, Timing::kLoose, 17, true}),
+    [](const auto& test) { return std::string(test.param.name); });
 
 }  // namespace
 }  // namespace svasim::test

@@ -4,6 +4,7 @@
 #include "models/iommu/capabilities.h"
 #include "models/iommu/fault_recorder.h"
 #include "models/iommu/invalidation_operation.h"
+#include "models/iommu/requested_pages.h"
 #include "models/iommu/slot_pool.h"
 #include "models/iommu/stale_check.h"
 #include "models/iommu/structure_fetch.h"
@@ -31,8 +32,19 @@ TEST(IommuSpaceTag, KeepsDomainAndPasidApart) {
   EXPECT_EQ(kFirst.did(), DomainId(1));
   EXPECT_EQ(kFirst.pasid(), Pasid(7));
   EXPECT_EQ(kSecond.pasid(), Pasid(7));
-  EXPECT_EQ(SpaceTag(kSecond.table_bits()).pasid(), Pasid(0)) << "its tables are known by domain alone";
-  EXPECT_EQ(kNested.table_bits(), kNested.bits());
+  const SpaceTag tables(kSecond.table_bits(4));
+  EXPECT_EQ(tables.pasid(), Pasid(0)) << "its tables are known by domain alone";
+  EXPECT_EQ(tables.did(), DomainId(1));
+  EXPECT_EQ(tables.kind(), SpaceKind::kSecondStage);
+  EXPECT_NE(kSecond.table_bits(4), kSecond.table_bits(5)) << "and by the height of their tree";
+  EXPECT_EQ(SpaceTag(kNested.table_bits(5)).pasid(), Pasid(7));
+  // The second stage of a nested space is that of the domain.
+  AddressSpace space;
+  PageTableFormat second;
+  second.levels = 4;
+  space.did = DomainId(1);
+  space.second_format = &second;
+  EXPECT_EQ(space.second_table_bits(), kSecond.table_bits(4));
   EXPECT_NE(kFirst.bits(), kSecond.bits());
   const SpaceTag big(SpaceKind::kPassThrough, DomainId(0xFFFF), Pasid(kMaxPasid));
   EXPECT_EQ(big.did(), DomainId(0xFFFF));
@@ -86,9 +98,9 @@ TEST(IommuInvalidationScope, KindsAndStages) {
     EXPECT_EQ(scope.covers(SpaceTag(K::kPassThrough, DomainId(1), Pasid(7)), page, 12), row.second);
     for (const SpaceTag& tag : {kFirst, kNested}) {
       EXPECT_EQ(scope.covers(tag, page, 12), row.nested);
-      EXPECT_EQ(scope.covers_table(SpaceTag(tag.table_bits()), page, 21), row.nested_table);
+      EXPECT_EQ(scope.covers_table(SpaceTag(tag.table_bits(4)), page, 21), row.nested_table);
     }
-    EXPECT_EQ(scope.covers_table(SpaceTag(kSecond.table_bits()), page, 21), row.second_table);
+    EXPECT_EQ(scope.covers_table(SpaceTag(kSecond.table_bits(4)), page, 21), row.second_table);
     // Another page of the same space.
     const Addr other = page + (Addr{1} << 30);
     const bool paged = row.kind == Kind::kDomainPage || row.kind == Kind::kPasidPage;
@@ -128,6 +140,33 @@ TEST(IommuStaleCheck, FindsUseAfterCompletion) {
   EXPECT_TRUE(check.any_since(0, [](const Scope&) { return false; }));
   EXPECT_FALSE(check.any_since(check.count() - 10, [](const Scope&) { return false; }));
   EXPECT_TRUE(check.any_since(check.count() - 1, [](const Scope&) { return true; }));
+}
+
+TEST(IommuRequestedPages, EachIsFoundOnce) {
+  RequestedPages pages;
+  const auto request = [](Addr address, unsigned device = 1, unsigned pasid = 7, bool has_pasid = true) {
+    Request r;
+    r.iova = address;
+    r.requester = RequesterId(static_cast<std::uint16_t>(device));
+    r.pasid = Pasid(pasid);
+    r.has_pasid = has_pasid;
+    return r;
+  };
+  EXPECT_FALSE(pages.take(request(0x1000)));
+  for (Addr page = 1; page <= 3; ++page) pages.remember(request(page << 12));
+  pages.remember(request(0x2000));  // repeated: known once
+  EXPECT_FALSE(pages.take(request(0x2000, 2))) << "another device";
+  EXPECT_FALSE(pages.take(request(0x2000, 1, 8))) << "another PASID";
+  EXPECT_FALSE(pages.take(request(0x2000, 1, 7, false))) << "no PASID";
+  EXPECT_TRUE(pages.take(request(0x2abc)));
+  EXPECT_FALSE(pages.take(request(0x2abc)));
+  EXPECT_TRUE(pages.take(request(0x3000)));
+  EXPECT_TRUE(pages.take(request(0x1000)));
+  // The last ones are known.
+  for (Addr page = 1; page <= RequestedPages::kPages + 2; ++page) pages.remember(request(page << 12));
+  EXPECT_FALSE(pages.take(request(0x2000)));
+  for (Addr page = 3; page <= RequestedPages::kPages + 2; ++page)
+    EXPECT_TRUE(pages.take(request(page << 12)));
 }
 
 TEST(IommuSlotPool, SlotsComeBackAtTheirTime) {

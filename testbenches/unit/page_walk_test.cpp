@@ -46,6 +46,12 @@ class PageWalkTest : public testing::Test {
   const WalkResult& walk() {
     using Need = PageWalk::Need;
     for (Need need = walk_.start(request_); need != Need::kDone;) {
+      if (need == Need::kLookUp) {
+        told_ += walk_.found_steps();
+        ++asked_;
+        need = walk_.on_table(known_ ? known_(walk_.guest()) : WalkResult::Step());
+        continue;
+      }
       const Addr address = walk_.address();
       if (before_) before_(address, need == Need::kUpdate);
       std::uint64_t& word = memory_[address];
@@ -64,6 +70,9 @@ class PageWalkTest : public testing::Test {
   PageTableFormat second_ = make_vtd_second_stage(4, {});
   std::map<Addr, std::uint64_t> memory_;
   std::function<void(Addr, bool)> before_;
+  std::function<WalkResult::Step(Addr)> known_;
+  unsigned asked_ = 0;
+  unsigned told_ = 0;  // steps of second-stage walks
   WalkRequest request_;
   PageWalk walk_;
 };
@@ -91,6 +100,70 @@ TEST_F(PageWalkTest, AKnownTableIsAHostAddress) {
     // The first entry is read at once.
     EXPECT_EQ(result.reads, 1 + (level - 1) * 5 + 4);
   }
+}
+
+// With a table of level k known for every guest-physical address: (F + 1) * k + F reads, from whichever first
+// table the walk starts.
+TEST_F(PageWalkTest, AKnownSecondStageTableSavesItsUpperLevels) {
+  request_.nested.cached = true;
+  for (unsigned k = 1; k <= 4; ++k) {
+    known_ = [&](Addr guest) {
+      EXPECT_EQ(guest >> 20, kGuest >> 20);
+      return WalkResult::Step{second_table(k), static_cast<std::uint8_t>(k), true, true, true, true};
+    };
+    for (unsigned level = 1; level <= 4; ++level) {
+      request_.level = level;
+      request_.table = level == 4 ? kGuest + table(4) : table(level);
+      request_.nested.table_known = level != 4;
+      asked_ = told_ = 0;
+      const WalkResult& result = walk();
+      EXPECT_EQ(result.fault, FaultReason::kNone);
+      EXPECT_EQ(result.page, 0x9000u);
+      const unsigned translations = level - (level != 4 ? 1 : 0) + 1;
+      EXPECT_EQ(asked_, translations);
+      EXPECT_EQ(result.reads, translations * k + level);
+      // Each walk tells the tables below the one it started from; the last one's are still to be told.
+      EXPECT_EQ(told_, (translations - 1) * (k - 1));
+      EXPECT_EQ(walk_.found_steps(), k - 1);
+      if (k > 1) {
+        EXPECT_EQ(walk_.found().step[k - 2].table, second_table(1));
+      }
+      EXPECT_EQ(walk_.found_guest(), kGuest + 0x9000 + (kIova & 0xFFF));
+    }
+  }
+}
+
+// Nothing known: the whole walk, and all it went through is told.
+TEST_F(PageWalkTest, TellsWhatItFound) {
+  request_.nested.cached = true;
+  EXPECT_EQ(walk().reads, (4 + 1) * 4 + 4);
+  EXPECT_EQ(asked_, 5u);
+  EXPECT_EQ(told_, 4u * 3);
+  // A second-stage walk that faults tells nothing.
+  map_second(kGuest + 0x9000, 0);
+  told_ = 0;
+  EXPECT_EQ(walk().fault, FaultReason::kSecondStageNotPresent);
+  EXPECT_EQ(told_, 4u * 3);
+  EXPECT_EQ(walk_.found_steps(), 0u);
+}
+
+// The rights of the entries above a known table count.
+TEST_F(PageWalkTest, RightsAboveAKnownTableCount) {
+  request_.nested.cached = true;
+  bool read = true;
+  bool write = false;
+  known_ = [&](Addr) { return WalkResult::Step{second_table(1), 1, read, write, true, true}; };
+  // A of the leaf is due: its table must be writable.
+  EXPECT_EQ(walk().fault, FaultReason::kNestedAccessedDirtyNoWrite);
+  set(1, (kGuest + 0x9000) | kFirstAll);
+  EXPECT_EQ(walk().fault, FaultReason::kNone);
+  request_.is_read = false;
+  request_.is_write = true;
+  EXPECT_EQ(walk().fault, FaultReason::kNoWrite);
+  write = true;
+  EXPECT_EQ(walk().fault, FaultReason::kNone);
+  read = false;
+  EXPECT_EQ(walk().fault, FaultReason::kNestedTopNoRead);
 }
 
 // Software moves the page while the walk marks its entry: the other page is walked to, and marked.

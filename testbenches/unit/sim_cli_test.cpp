@@ -74,6 +74,7 @@ TEST(Cli, WrongUsageIsExitCode2AndHelps) {
 
 TEST(Cli, ListsWhatThereIs) {
   EXPECT_THAT(svasim({"list", "policies"}).out, HasSubstr("plru"));
+  EXPECT_THAT(svasim({"list", "orders"}).out, HasSubstr("round_robin"));
   EXPECT_THAT(svasim({"list", "formats"}).out, HasSubstr("vtd-ss4"));
   EXPECT_THAT(svasim({"list", "components"}).out, HasSubstr("iommu"));
   EXPECT_THAT(svasim({"list", "parameters", "memory"}).out, HasSubstr("| `latency` | ps | 70 ns |"));
