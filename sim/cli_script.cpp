@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include <fstream>
 #include <memory>
@@ -49,6 +50,8 @@ int script_command(const std::vector<std::string>& args, Console& console) {
     return kExitUsage;
   }
 
+  // WHY: what scripts do wrong they do on purpose.
+  if (options.has("quiet")) spdlog::default_logger()->set_level(spdlog::level::err);
   // WHY all systems first: SystemC constructs no module once time has begun.
   std::vector<std::unique_ptr<ScriptSystem>> systems;
   for (std::size_t i = 0; i < scripts.size(); ++i) {

@@ -68,6 +68,8 @@ struct AddressSpace {
   std::uint8_t second_input_bits = 0;
   const PageTableFormat* second_format = nullptr;
   Addr second_root = 0;
+
+  Addr entry = 0;  // where it was read: a PASID-table or legacy context entry
 };
 
 // A context entry of either mode.
@@ -82,6 +84,7 @@ struct ContextEntry {
   Pasid rid_pasid;
   std::uint32_t pasid_limit = 0;  // first PASID the directory does not cover
   Addr directory = 0;
+  Addr entry = 0;  // where it was read
   // Legacy: the entry names the address space itself.
   AddressSpace space;
 };
