@@ -179,6 +179,21 @@ TEST(FaultLog, QuietScriptsSayNothing) {
   EXPECT_EQ(script("enable\ndma read bdf=dev addr=0x9000 -> ur\n", true).err, "");
 }
 
+TEST(MemoryLog, AHostWithoutMemorySaysWhatToRaise) {
+  const std::filesystem::path folder =
+      std::filesystem::temp_directory_path() / ("svasim_fault_log_" + std::to_string(getpid()));
+  std::ostringstream out;
+  std::ostringstream err;
+  const int code = run_cli({"run", "configs/quickstart.yaml", "--quiet", "--out", folder.string(), "--set",
+                            "components.host0.memory_size=5 MiB"},
+                           {out, err});
+  std::filesystem::remove_all(folder);
+  EXPECT_EQ(code, kExitFailed);
+  EXPECT_THAT(err.str(),
+              HasSubstr("warning: host0: out of simulated memory: of 1280 pages from 0x100000 on 1280 are "
+                        "in use; what needs one more fails. Raise components.host0.memory_size"));
+}
+
 TEST(ProblemLog, TextsAreMadeForPrintedLinesOnly) {
   std::ostringstream stream;
   const auto before = spdlog::default_logger();
