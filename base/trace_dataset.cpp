@@ -13,6 +13,7 @@ const std::string kImageSuffix = ".img";
 
 std::string image_member(const std::string& snapshot) { return kImagePrefix + snapshot + kImageSuffix; }
 std::string mappings_member(const std::string& snapshot) { return "mappings." + snapshot + ".txt"; }
+std::string registers_member(const std::string& snapshot) { return "regs." + snapshot + ".txt"; }
 
 }  // namespace
 
@@ -44,6 +45,15 @@ std::string TraceDataset::image_name(const std::string& snapshot) const {
 
 bool TraceDataset::has_mappings(const std::string& snapshot) const {
   return source_.has(mappings_member(snapshot));
+}
+
+bool TraceDataset::has_registers(const std::string& snapshot) const {
+  return source_.has(registers_member(snapshot));
+}
+
+RegisterDump TraceDataset::registers(const std::string& snapshot) const {
+  const std::string member = registers_member(snapshot);
+  return {source_.open(member), source_.name_of(member)};
 }
 
 MappingReader TraceDataset::mappings(const std::string& snapshot) const {

@@ -8,6 +8,7 @@
 #include "base/trace_capture.h"
 #include "base/trace_image.h"
 #include "base/trace_mappings.h"
+#include "base/trace_registers.h"
 
 namespace svasim {
 
@@ -27,6 +28,8 @@ class TraceDataset {
   std::string image_name(const std::string& snapshot) const;
   bool has_mappings(const std::string& snapshot) const;
   MappingReader mappings(const std::string& snapshot) const;
+  bool has_registers(const std::string& snapshot) const;
+  RegisterDump registers(const std::string& snapshot) const;
 
  private:
   ArchiveSource source_;

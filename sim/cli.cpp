@@ -1,6 +1,10 @@
 #include "sim/cli.h"
 
+#include <spdlog/sinks/ostream_sink.h>
+#include <spdlog/spdlog.h>
+
 #include <exception>
+#include <memory>
 #include <ostream>
 #include <systemc>
 
@@ -54,9 +58,27 @@ int dispatch(std::vector<std::string> args, Console& console) {
                    suggestion(command, {"run", "script", "config", "list", "trace"}));
 }
 
+// While it lives, the program's log goes to this stream, without times: the same run prints the same.
+class LogTo {
+ public:
+  explicit LogTo(std::ostream& stream) : before_(spdlog::default_logger()) {
+    const auto sink = std::make_shared<spdlog::sinks::ostream_sink_st>(stream);
+    const auto logger = std::make_shared<spdlog::logger>("", sink);
+    logger->set_pattern("%l: %v");
+    spdlog::set_default_logger(logger);
+  }
+  ~LogTo() { spdlog::set_default_logger(before_); }
+  LogTo(const LogTo&) = delete;
+  LogTo& operator=(const LogTo&) = delete;
+
+ private:
+  std::shared_ptr<spdlog::logger> before_;
+};
+
 }  // namespace
 
 int run_cli(const std::vector<std::string>& args, Console console) {
+  const LogTo log(console.err);
   const auto fail = [&](int code, const std::string& what) {
     console.err << "svasim: " << what << std::endl;
     return code;

@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include <fstream>
 #include <memory>
@@ -11,13 +12,25 @@
 
 namespace svasim {
 
+namespace {
+
+void print_faults(const std::string& file, const FaultEvidence& evidence, std::ostream& out) {
+  for (const FaultCase& met : evidence.cases()) {
+    out << fmt::format("{}:{}: fault {:#04x} {} {} {}\n", file, met.line, met.code,
+                       request_kind_name(met.kind), met.answer, met.logged ? "logged" : "not-logged");
+  }
+}
+
+}  // namespace
+
 int script_command(const std::vector<std::string>& args, Console& console) {
   CommandOptions options(
-      "svasim script FILE... [--quiet]",
+      "svasim script FILE... [--quiet] [--faults]",
       "Runs register scripts, each on a system of its own: an IOMMU with memory, walker, page\n"
       "request queue and a device that does what the script says. docs/scripts.md is the manual.");
   options.positional("FILE", -1);
   options.option()("quiet,q", "print only what fails, and the summary");
+  options.option()("faults", "print also which fault and answer each request met, as proved by the checks");
   if (!options.parse(args, console)) return kExitOk;
   options.required("FILE");
 
@@ -37,6 +50,8 @@ int script_command(const std::vector<std::string>& args, Console& console) {
     return kExitUsage;
   }
 
+  // WHY: what scripts do wrong they do on purpose.
+  if (options.has("quiet")) spdlog::default_logger()->set_level(spdlog::level::err);
   // WHY all systems first: SystemC constructs no module once time has begun.
   std::vector<std::unique_ptr<ScriptSystem>> systems;
   for (std::size_t i = 0; i < scripts.size(); ++i) {
@@ -46,13 +61,15 @@ int script_command(const std::vector<std::string>& args, Console& console) {
   std::uint64_t checks = 0;
   std::uint64_t failed = 0;
   for (std::size_t i = 0; i < scripts.size(); ++i) {
-    const ScriptResult result = ScriptRunner(scripts[i], *systems[i], console.out).run();
+    ScriptRunner runner(scripts[i], *systems[i], console.out);
+    const ScriptResult result = runner.run();
     checks += result.checks;
     failed += result.failed ? 1 : 0;
     if (!options.has("quiet") || result.failed) {
       console.out << fmt::format("{} {} ({} checks)\n", result.failed ? "FAIL" : "ok  ", scripts[i].file,
                                  result.checks);
     }
+    if (options.has("faults")) print_faults(scripts[i].file, runner.evidence(), console.out);
   }
   console.out << fmt::format("{} scripts, {} checks, {} failed\n", scripts.size(), checks, failed);
   return failed == 0 ? kExitOk : kExitFailed;

@@ -22,7 +22,7 @@ Host::Host(const sc_core::sc_module_name& name, const HostParams& params, SimCon
       wake_("wake"),
       done_event_("done"),
       memory_(*this),
-      pages_(params.memory_base, params.memory_size),
+      pages_(params.memory_base, params.memory_size, this->name()),
       // The reserved address bits are the IOMMU's business; the allocator hands out low addresses.
       format_(make_x86_first_stage(4, PageFormatOptions{})) {
   SC_HAS_PROCESS(Host);

@@ -23,11 +23,8 @@ InvalidationQueue::InvalidationQueue(Machine& machine, PageAllocator& pages, Add
       order_(order),
       entries_(std::uint64_t{1} << (order + 7U)) {
   const std::uint64_t status_pages = (entries_ * sizeof(std::uint32_t) + kPageSize - 1) / kPageSize;
-  const auto ring = pages.allocate_contiguous(std::uint64_t{1} << order);
-  const auto status = pages.allocate_contiguous(status_pages);
-  SVASIM_CHECK(ring.has_value() && status.has_value(), "no memory for an invalidation queue");
-  ring_ = *ring;
-  status_ = *status;
+  ring_ = pages.needed(pages.allocate_contiguous(std::uint64_t{1} << order), "an invalidation queue");
+  status_ = pages.needed(pages.allocate_contiguous(status_pages), "an invalidation queue");
   for (std::uint64_t page = 0; page < status_pages; ++page) {
     machine_.memory().zero_page(status_ + page * kPageSize);
   }

@@ -27,12 +27,11 @@ IommuDriver::IommuDriver(std::string name, unsigned index, Machine& machine, Pag
 }
 
 Addr IommuDriver::zeroed_pages(std::uint64_t count) {
-  const auto pages = pages_.allocate_contiguous(count);
-  SVASIM_CHECK(pages.has_value(), "no memory for IOMMU structures");
+  const Addr pages = pages_.needed(pages_.allocate_contiguous(count), "the structures of an IOMMU");
   for (std::uint64_t i = 0; i < count; ++i) {
-    machine_.memory().zero_page(*pages + i * kPageSize);
+    machine_.memory().zero_page(pages + i * kPageSize);
   }
-  return *pages;
+  return pages;
 }
 
 // --- set-up ---

@@ -1,8 +1,30 @@
 #include "models/host/page_allocator.h"
 
+#include <fmt/format.h>
+
 #include "base/check.h"
+#include "base/config.h"
 
 namespace svasim {
+
+void PageAllocator::refused() {
+  log_.warn(0, "out of simulated memory", 1, [&] {
+    return fmt::format(
+        "out of simulated memory: of {} pages from {:#x} on {} are in use; what needs one more fails. Raise "
+        "components.{}.memory_size, and the size of the memory behind it",
+        (end_ - base_) >> kPageShift, base_, used_, owner_);
+  });
+}
+
+void PageAllocator::too_small(const std::string& what) const {
+  Problems problems;
+  problems.add(
+      Where(), "components." + owner_ + ".memory_size",
+      fmt::format(
+          "too small for {}: {} of {} pages are in use; raise it, and the size of the memory behind it", what,
+          used_, (end_ - base_) >> kPageShift));
+  throw ConfigError(problems);
+}
 
 void PageAllocator::mark(Addr page, bool used) {
   const std::size_t index = (page - base_) >> kPageShift;
@@ -24,6 +46,7 @@ std::optional<Addr> PageAllocator::allocate() {
     page = next_;
     next_ += kPageSize;
   } else {
+    refused();
     return std::nullopt;
   }
   mark(page, true);
@@ -37,6 +60,7 @@ std::optional<Addr> PageAllocator::allocate_contiguous(std::uint64_t pages) {
   }
   const Addr first = (next_ + size - 1) & ~(size - 1);
   if (first < next_ || first + pages * kPageSize > end_) {
+    refused();
     return std::nullopt;
   }
   in_use_.resize((first - base_) >> kPageShift, false);

@@ -15,9 +15,7 @@ constexpr std::uint64_t kTableBits = FirstStageEntry::P::kMask | FirstStageEntry
 
 PageTable::PageTable(const PageTableFormat& format, PhysicalMemory& memory, PageAllocator& pages)
     : format_(format), memory_(memory), pages_(pages) {
-  const auto root = pages_.allocate();
-  SVASIM_CHECK(root.has_value(), "no memory for a page table");
-  root_ = *root;
+  root_ = pages_.needed(pages_.allocate(), "a page table");
   memory_.zero_page(root_);
   tables_.push_back(root_);
 }

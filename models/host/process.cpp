@@ -61,7 +61,9 @@ void Process::map_buffer(Buffer& buffer, Addr address) {
 void Process::set_up() {
   records_ = space_.map(slots_.size() * kRecordSpacing, Vma{});
   for (std::uint64_t offset = 0; offset < slots_.size() * kRecordSpacing; offset += kPageSize) {
-    SVASIM_CHECK(is_handled(space_.fault(records_ + offset, true, true)), "no memory for completion records");
+    if (!is_handled(space_.fault(records_ + offset, true, true))) {
+      space_.too_small("the completion records of " + params_.name);
+    }
     record_pages_.push_back(space_.translate(records_ + offset));
   }
   polled_.resize(slots_.size() * kRecordSpacing);
@@ -78,8 +80,9 @@ void Process::set_up() {
       std::swap(order[i], order[i + rng_.below(count - i)]);
       const FaultResult result =
           space_.fault(buffers_.back().start + order[i] * kPageSize, true, params.writable);
-      SVASIM_CHECK(is_handled(result),
-                   "host.memory_size is too small for the resident pages of " + params_.name);
+      if (!is_handled(result)) {
+        space_.too_small("the resident pages of " + params_.name);
+      }
     }
   }
 }

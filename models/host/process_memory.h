@@ -77,6 +77,9 @@ class ProcessMemory {
   bool is_resident(Addr address) const { return table_.find(address).has_value(); }
   std::uint64_t resident_pages() const { return resident_; }
 
+  // ConfigError: no page was free for what cannot be done without.
+  [[noreturn]] void too_small(const std::string& what) const { pages_.too_small(what); }
+
   // Gives back everything; the address space is dead afterwards.
   void release();
 

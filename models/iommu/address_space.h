@@ -70,6 +70,8 @@ struct AddressSpace {
   const PageTableFormat* second_format = nullptr;
   Addr second_root = 0;
 
+  Addr entry = 0;  // where it was read: a PASID-table or legacy context entry
+
   // Of the paging-structure cache that knows the tables walked.
   std::uint64_t table_bits() const { return tag.table_bits(format->levels); }
   // The second stage of a nested space shares its tables with the domain's other spaces. SPEC: [VTD Table 17]
@@ -89,6 +91,7 @@ struct ContextEntry {
   Pasid rid_pasid;
   std::uint32_t pasid_limit = 0;  // first PASID the directory does not cover
   Addr directory = 0;
+  Addr entry = 0;  // where it was read
   // Legacy: the entry names the address space itself.
   AddressSpace space;
 };

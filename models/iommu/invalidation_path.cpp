@@ -99,7 +99,8 @@ void Iommu::queue_execute() {
   schedule(now_ps() + std::max<Ps>(cost, 1), Work::kQueueStep, 0, queue_epoch_);
 }
 
-void Iommu::queue_failed(InvalidationQueueError error) {
+void Iommu::queue_failed(InvalidationQueueError error, const InvalidationDescriptor* descriptor) {
+  log_.queue_error(error, registers_.queue(), descriptor);
   // SPEC: [VTD 6.5.2.10] the head stays; nothing is fetched until software clears IQE.
   buffer_bytes_ = 0;
   stats_.queue_errors.add();
@@ -115,7 +116,7 @@ bool Iommu::decode_head(InvalidationOperation& operation) {
               queue.descriptor_bytes());
   if (const auto error = decode_invalidation(descriptor, translator_.root().mode, queue.wide,
                                              capabilities_.params().max_address_mask, operation)) {
-    queue_failed(*error);
+    queue_failed(*error, &descriptor);
     return false;
   }
   return true;
@@ -306,6 +307,7 @@ void Iommu::invalidate_completed(Transaction& payload) {
     if (!invalidation.busy || invalidation.requester != pcie.requester) {
       // SPEC: [VTD 6.5.2.11] unexpected completion: ICE; processing goes on.
       stats_.queue_errors.add();
+      log_.unexpected_completion(pcie.requester, static_cast<std::uint32_t>(__builtin_ctz(left)));
       if (const auto message = registers_.completion_error(pcie.requester)) {
         send_interrupt(*message);
       }
@@ -376,6 +378,8 @@ void Iommu::check_timeouts(Ps now) {
                    waits_.end());
       buffer_bytes_ = 0;
       stats_.queue_errors.add();
+      log_.timeout(invalidation.requester,
+                   static_cast<std::uint32_t>(&invalidation - device_invalidations_.data()));
       if (const auto message = registers_.timeout_error(invalidation.requester)) {
         send_interrupt(*message);
       }

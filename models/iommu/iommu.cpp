@@ -18,6 +18,7 @@ Iommu::Iommu(sc_core::sc_module_name name, const IommuParams& params, SimContext
       params_(params),
       context_(context),
       capabilities_(params.capabilities),
+      log_(this->name()),
       registers_(capabilities_),
       translator_(params, capabilities_, stats_, context.seed, this->name()),
       register_socket_("registers", *this, kRegisterPort),

@@ -7,6 +7,7 @@
 #include <systemc>
 #include <vector>
 
+#include "models/iommu/fault_log.h"
 #include "models/iommu/invalidation_operation.h"
 #include "models/iommu/iommu_params.h"
 #include "models/iommu/iommu_stats.h"
@@ -346,7 +347,8 @@ class Iommu : public sc_core::sc_module,
   void queue_step();
   void queue_data(std::uint32_t access_ok);
   void queue_execute();
-  void queue_failed(InvalidationQueueError error);
+  // `descriptor`: the one in error, nullptr when none was read.
+  void queue_failed(InvalidationQueueError error, const InvalidationDescriptor* descriptor = nullptr);
   // Takes the descriptor at the head from the buffer; false: it is in error and the queue stopped.
   bool decode_head(InvalidationOperation& operation);
   unsigned queue_read_bytes() const;
@@ -374,6 +376,7 @@ class Iommu : public sc_core::sc_module,
   SimContext& context_;
   Capabilities capabilities_;
   IommuStats stats_;
+  FaultLog log_;
   Registers registers_;
   Translator translator_;
 

@@ -105,7 +105,7 @@ void Iommu::fetch_now(Request& r, Action action, Ps& time) {
   }
   stats_.fetch_latency.record(time - started);
   if (state == StructureFetch::State::kFault) {
-    r.fault = fetch.fault();
+    r.fail(fetch.fault(), fetch.place());
     r.quiet = fetch.quiet();
     return;
   }

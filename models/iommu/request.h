@@ -6,6 +6,7 @@
 #include "models/formats/vtd_faults.h"
 #include "models/iommu/access_rights.h"
 #include "models/iommu/address_space.h"
+#include "models/iommu/fault_place.h"
 #include "tlm/transaction.h"
 
 namespace svasim {
@@ -53,6 +54,7 @@ struct Request {
 
   // Outcome.
   FaultReason fault = FaultReason::kNone;
+  FaultPlace place;      // of the fault, when there is one
   bool quiet = false;    // FPD
   bool crosses = false;  // the access runs past the end of its page
   bool found = false;    // the IOTLB had an entry, perhaps without the rights
@@ -70,6 +72,10 @@ struct Request {
   std::uint32_t next_waiter = kNoRequest;
   bool in_write_order = false;
 
+  void fail(FaultReason reason, const FaultPlace& where) {
+    fault = reason;
+    place = where;
+  }
   void keep_space() {
     own_space = *space;
     space = &own_space;

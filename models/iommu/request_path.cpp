@@ -106,11 +106,12 @@ Iommu::Action Iommu::resolve(Request& r) {
     case RequestKind::kTranslated: {
       const bool legacy = translator_.root().mode == TranslationMode::kLegacy;
       if ((r.iova & capabilities_.beyond_host_width()) != 0) {
-        r.fault = legacy ? FaultReason::kLegacyAddressBeyondWidth : FaultReason::kHostAddressBeyondWidth;
+        r.fail(legacy ? FaultReason::kLegacyAddressBeyondWidth : FaultReason::kHostAddressBeyondWidth, {});
         return fault(r);
       }
       if (in_interrupt_range(r.iova)) {
-        r.fault = legacy ? FaultReason::kLegacyOutputInInterruptRange : FaultReason::kOutputInInterruptRange;
+        r.fail(legacy ? FaultReason::kLegacyOutputInInterruptRange : FaultReason::kOutputInInterruptRange,
+               {});
         return fault(r);
       }
       return pass(r);
@@ -248,6 +249,7 @@ Iommu::Action Iommu::fault(Request& r) {
     const FaultRecorder::Recorded recorded = registers_.faults().record(record);
     (recorded.outcome == FaultRecorder::Outcome::kRecorded ? stats_.faults_recorded : stats_.faults_dropped)
         .add();
+    log_.fault(record, r.place, recorded.outcome);
     if (recorded.interrupt) {
       send_interrupt(registers_.faults().event().message());
     }

@@ -33,6 +33,23 @@ State StructureFetch::fail(FaultReason reason) {
   return State::kFault;
 }
 
+FaultPlace StructureFetch::place() const {
+  using Structure = FaultPlace::Structure;
+  switch (entry_) {
+    case Entry::kLegacyRoot:
+    case Entry::kScalableRoot:
+      return {Structure::kRootEntry, address_};
+    case Entry::kLegacyContext:
+    case Entry::kScalableContext:
+      return {Structure::kContextEntry, address_};
+    case Entry::kPasidDirectory:
+      return {Structure::kPasidDirectoryEntry, address_};
+    case Entry::kPasidTable:
+      break;
+  }
+  return {Structure::kPasidTableEntry, address_};
+}
+
 State StructureFetch::start_context(const RootPointer& root, RequesterId requester) {
   requester_ = requester;
   quiet_ = false;
@@ -128,6 +145,7 @@ State StructureFetch::legacy_context(const Capabilities& capabilities, const Buf
   context_.quiet = quiet_;
   context_.device_tlb = type == TranslationType::kWithAts;
   context_.space = space;
+  context_.entry = context_.space.entry = address_;
   return State::kDone;
 }
 
@@ -169,6 +187,7 @@ State StructureFetch::scalable_context(const Capabilities& capabilities, const B
   context.rid_pasid = Pasid(static_cast<std::uint32_t>(E::RID_PASID::get(data)));
   context.pasid_limit = E::directory_entries(E::PDTS::get(data)) * 64;
   context.directory = directory;
+  context.entry = address_;
   if ((context.page_requests && !context.device_tlb) || context.rid_pasid.value() >= context.pasid_limit) {
     return fail(FaultReason::kContextInvalid);
   }
@@ -261,6 +280,7 @@ State StructureFetch::pasid_table(const Capabilities& capabilities, const Buffer
     space.input_bits = static_cast<std::uint8_t>(offered.host_address_width);
   }
   space.tag = SpaceTag(space.kind, space.did, pasid_);
+  space.entry = address_;
   space_ = space;
   return State::kDone;
 }

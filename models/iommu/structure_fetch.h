@@ -9,6 +9,7 @@
 #include "models/formats/words.h"
 #include "models/iommu/address_space.h"
 #include "models/iommu/capabilities.h"
+#include "models/iommu/fault_place.h"
 
 namespace svasim {
 
@@ -45,6 +46,7 @@ class StructureFetch {
   // kFault: the reason, and whether an entry on the way had FPD set.
   FaultReason fault() const { return fault_; }
   bool quiet() const { return quiet_; }
+  FaultPlace place() const;
 
  private:
   enum class Entry : std::uint8_t {

@@ -290,7 +290,7 @@ void Iommu::structure_data(Fetch& fetch) {
     r.payload->pcie.attribution.charge(Stage::kContextFetch, now);
     r.no_fill = r.no_fill || outdated;
     if (state == StructureFetch::State::kFault) {
-      r.fault = done.fault();
+      r.fail(done.fault(), done.place());
       r.quiet = done.quiet();
       act(index, fault(r));
     } else {

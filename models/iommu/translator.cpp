@@ -8,6 +8,13 @@ using Next = Translator::Next;
 
 namespace {
 
+// The entry a walk ended at.
+FaultPlace place_of(const WalkRequest& walk, const WalkResult& result) {
+  const bool second = result.entry_nested || walk.format->stage == TableStage::kSecond;
+  return {second ? FaultPlace::Structure::kSecondStageEntry : FaultPlace::Structure::kFirstStageEntry,
+          result.entry, result.fault_level};
+}
+
 PageRights rights_of(const WalkResult& walk) {
   return {walk.read, walk.write, walk.user, walk.dirty, walk.second_write};
 }
@@ -75,61 +82,66 @@ Next Translator::resolve_anew(Request& request) {
 }
 
 Next Translator::check_root(Request& request) {
+  const FaultPlace place = {FaultPlace::Structure::kRootTable, root_.table};
   switch (root_.mode) {
     case TranslationMode::kLegacy:
       if (root_.bad_fields) {
-        return fail(request, FaultReason::kTranslationModeInvalid);
+        return fail(request, FaultReason::kTranslationModeInvalid, place);
       }
       if (request.kind == RequestKind::kPageRequest) {
-        return fail(request, FaultReason::kPageRequestInLegacyMode);
+        return fail(request, FaultReason::kPageRequestInLegacyMode, place);
       }
       if (request.has_pasid) {
-        return fail(request, FaultReason::kPasidInLegacyMode);
+        return fail(request, FaultReason::kPasidInLegacyMode, place);
       }
       return Next::kDone;
     case TranslationMode::kScalable:
       if (root_.bad_fields || !capabilities_.params().scalable_mode) {
-        return fail(request, FaultReason::kTranslationModeInvalid);
+        return fail(request, FaultReason::kTranslationModeInvalid, place);
       }
       return Next::kDone;
     case TranslationMode::kAbortDma:
-      return fail(request, capabilities_.params().abort_dma ? FaultReason::kAbortDma
-                                                            : FaultReason::kTranslationModeInvalid);
+      return fail(
+          request,
+          capabilities_.params().abort_dma ? FaultReason::kAbortDma : FaultReason::kTranslationModeInvalid,
+          place);
     case TranslationMode::kReserved:
       break;
   }
-  return fail(request, FaultReason::kTranslationModeInvalid);
+  return fail(request, FaultReason::kTranslationModeInvalid, place);
 }
 
 Next Translator::check_context(Request& request, const ContextEntry& context) {
+  const FaultPlace place = {FaultPlace::Structure::kContextEntry, context.entry};
   const bool ats =
       request.kind == RequestKind::kTranslationRequest || request.kind == RequestKind::kTranslated;
   if (ats && !context.device_tlb) {
-    return fail(request, context.legacy ? FaultReason::kLegacyAtsBlocked : FaultReason::kDeviceTlbDisabled);
+    return fail(request, context.legacy ? FaultReason::kLegacyAtsBlocked : FaultReason::kDeviceTlbDisabled,
+                place);
   }
   if (context.legacy) {
     return Next::kDone;
   }
   if (request.kind == RequestKind::kPageRequest && !context.page_requests) {
-    return fail(request, FaultReason::kPageRequestDisabled);
+    return fail(request, FaultReason::kPageRequestDisabled, place);
   }
   if (!request.has_pasid) {
     return Next::kDone;
   }
   if (request.kind != RequestKind::kTranslated && !context.pasid_enable) {
-    return fail(request, FaultReason::kPasidDisabled);
+    return fail(request, FaultReason::kPasidDisabled, place);
   }
   if (!capabilities_.pasid_fits(request.pasid.value())) {
-    return fail(request, FaultReason::kPasidBeyondWidth);
+    return fail(request, FaultReason::kPasidBeyondWidth, place);
   }
   if (request.kind == RequestKind::kTranslated) {
-    return fail(request, FaultReason::kTranslatedWithPasid);
+    return fail(request, FaultReason::kTranslatedWithPasid, place);
   }
   if (request.pasid.value() >= context.pasid_limit) {
-    return fail(request, FaultReason::kPasidBeyondDirectory);
+    return fail(request, FaultReason::kPasidBeyondDirectory, place);
   }
   if (request.pasid == context.rid_pasid) {
-    return fail(request, FaultReason::kPasidIsRidPasid);
+    return fail(request, FaultReason::kPasidIsRidPasid, place);
   }
   return Next::kDone;
 }
@@ -239,8 +251,10 @@ Next Translator::use(Request& request, std::uint64_t& born) {
   request.crosses =
       space.kind != SpaceKind::kPassThrough && ((request.iova ^ request.last) >> request.shift) != 0;
   if (in_interrupt_range(request.address())) {
-    return fail(request, space.legacy ? FaultReason::kLegacyOutputInInterruptRange
-                                      : FaultReason::kOutputInInterruptRange);
+    return fail(
+        request,
+        space.legacy ? FaultReason::kLegacyOutputInInterruptRange : FaultReason::kOutputInInterruptRange,
+        {FaultPlace::Structure::kPage, request.page});
   }
   return Next::kDone;
 }
@@ -374,7 +388,8 @@ Next Translator::take(Request& request, const WalkRequest& walk, const WalkResul
     if (!same_access) {
       return Next::kWalk;
     }
-    return fail(request, space.legacy ? legacy_reason(result.fault, request.is_write()) : result.fault);
+    return fail(request, space.legacy ? legacy_reason(result.fault, request.is_write()) : result.fault,
+                place_of(walk, result));
   }
   const PageRights rights = rights_of(result);
   const EffectiveRights effective = effective_rights(rights, space, access.privileged);
@@ -384,7 +399,7 @@ Next Translator::take(Request& request, const WalkRequest& walk, const WalkResul
   }
   if (request.kind == RequestKind::kUntranslated) {
     if (const FaultReason denied = access_fault(rights, space, access); denied != FaultReason::kNone) {
-      return fail(request, denied);
+      return fail(request, denied, place_of(walk, result));
     }
   }
   if (access.write && effective.write && !result.dirty && !same_access) {

@@ -110,9 +110,17 @@ class Translator {
   StaleCheck& stale_check() { return stale_check_; }
 
  private:
-  Next fail(Request& request, FaultReason reason) {
-    request.fault = reason;
+  static Next fail(Request& request, FaultReason reason, const FaultPlace& place) {
+    request.fail(reason, place);
     return Next::kDone;
+  }
+  // About the entry that names the address space.
+  static Next fail(Request& request, FaultReason reason) {
+    const AddressSpace& space = *request.space;
+    return fail(
+        request, reason,
+        {space.legacy ? FaultPlace::Structure::kContextEntry : FaultPlace::Structure::kPasidTableEntry,
+         space.entry});
   }
   // Everything of a request that resolve() looks at; kNoKey when it is under way already.
   static constexpr std::uint64_t kNoKey = ~std::uint64_t{0};

@@ -42,7 +42,8 @@ PageRequestQueue::PageRequestQueue(const sc_core::sc_module_name& name, const Pr
       requests_("requests", *this, 0),
       memory_("memory", *this),
       wake_("wake"),
-      slots_(params.outstanding) {
+      slots_(params.outstanding),
+      log_(this->name()) {
   SC_HAS_PROCESS(PageRequestQueue);
   SC_METHOD(run);
   sensitive << wake_.event();
@@ -171,6 +172,7 @@ void PageRequestQueue::memory_response(tlm::tlm_generic_payload& payload, Ps del
 void PageRequestQueue::retire() {
   while (used_slots_ != 0 && slots_[first_slot_].done) {
     Slot& slot = slots_[first_slot_];
+    const Addr descriptor = slot.write->get_address();
     slot.write->release();
     slot.write = nullptr;
     slot.done = false;
@@ -180,7 +182,7 @@ void PageRequestQueue::retire() {
       // MODEL: the specification names no consequence; the queue behaves as if it overflowed, and
       // descriptors behind the failed one are not shown either.
       failed_ = true;
-      stats_.write_errors.add();
+      write_failed(descriptor);
     }
     if (failed_) {
       stats_.rejected.add();
@@ -201,6 +203,15 @@ void PageRequestQueue::retire() {
     failed_ = false;
     allocated_ = tail_;
   }
+}
+
+void PageRequestQueue::write_failed(Addr descriptor) {
+  stats_.write_errors.add();
+  log_.warn(0, "page request descriptor cannot be written", [&] {
+    return fmt::format(
+        "page request queue: descriptor at {:#x} cannot be written, PQA is {:#x}; taken as an overflow",
+        descriptor, base_);
+  });
 }
 
 void PageRequestQueue::made_visible() {
@@ -241,6 +252,7 @@ void PageRequestQueue::b_transport(unsigned /*port*/, tlm::tlm_generic_payload& 
     memory_.access(write, time);
     delay = to_sc(time);
     queued = !write.is_response_error();
+    const Addr address = write.get_address();
     write.release();
     if (queued) {
       allocated_ = wrap(allocated_ + kPageRequestDescriptorBytes);
@@ -249,7 +261,7 @@ void PageRequestQueue::b_transport(unsigned /*port*/, tlm::tlm_generic_payload& 
       log_journey(pcie, now_ps() + time);
       made_visible();
     } else {
-      stats_.write_errors.add();
+      write_failed(address);
       stats_.rejected.add();
       stats_.overflows.add();
       set_status(VtdPrs::PRO::kMask);

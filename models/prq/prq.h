@@ -5,6 +5,7 @@
 #include <systemc>
 #include <vector>
 
+#include "base/problem_log.h"
 #include "models/formats/vtd_page_request.h"
 #include "models/prq/event_registers.h"
 #include "models/prq/prq_if.h"
@@ -75,6 +76,7 @@ class PageRequestQueue : public sc_core::sc_module,
   void answer(tlm::tlm_generic_payload& request, bool queued, Ps delay);
   // Whether a descriptor may be written; sets PRO when the queue is full.
   bool admit(const PcieExtension& pcie);
+  void write_failed(Addr descriptor);
   void made_visible();
   void log_journey(const PcieExtension& pcie, Ps visible);
   void set_status(std::uint32_t bit);
@@ -110,6 +112,7 @@ class PageRequestQueue : public sc_core::sc_module,
   std::uint32_t used_slots_ = 0;
   std::list<Message> sent_messages_;
   PrqStats stats_;
+  ProblemLog log_;
 };
 
 }  // namespace svasim

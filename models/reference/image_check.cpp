@@ -54,10 +54,14 @@ ImageCheck check_image(const TableImage& image, MappingReader& mappings, const s
     if (m.kind != MappingRecord::Kind::kLeaf) continue;
     ++check.mappings;
     const std::uint64_t last = (std::uint64_t{1} << m.page_shift) - 1;
-    // A leaf of either stage that can be used at all can be read or written.
-    const bool read = resolves(translator, m, 0, false) && resolves(translator, m, last, false);
-    const bool write = !read && resolves(translator, m, 0, true) && resolves(translator, m, last, true);
-    if (read || write) {
+    // Each right of the leaf has to hold through the entries above it, which grant everything. "RW-" or
+    // "PWUAD".
+    const bool read = m.flags.find_first_of("RP") != std::string_view::npos;
+    const bool write = m.flags.find('W') != std::string_view::npos;
+    const auto both_ends = [&](bool writes) {
+      return resolves(translator, m, 0, writes) && resolves(translator, m, last, writes);
+    };
+    if ((read || write) && (!read || both_ends(false)) && (!write || both_ends(true))) {
       ++check.resolved;
     } else if (check.texts.size() < kMaxTexts) {
       check.texts.push_back(fmt::format("{}:{}: {} at {:#x} does not lead to {:#x} with a page of 2^{} bytes",

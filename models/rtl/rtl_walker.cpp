@@ -147,6 +147,7 @@ void RtlWalker::advance(Ps edge) {
 
 void RtlWalker::finish(WalkExtension& extension) {
   extension.result = to_walk_result(extension.request, core_.result());
+  extension.result.entry = extension.result.reads == 0 ? 0 : access_.get_address();
   stats_.finished.add();
   stats_.reads.add(extension.result.reads);
   stats_.updates.add(extension.result.updates);

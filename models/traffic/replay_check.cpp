@@ -245,4 +245,24 @@ class Checker {
 
 void check_tables(const TableImage& image, const std::string& name) { Checker(image, name).run(); }
 
+void check_registers(const TableImage& image, const std::string& name, const RegisterDump& dump) {
+  const auto same = [&](const char* reg, bool shown, std::uint64_t in_image, std::uint64_t in_dump) {
+    if (!shown || in_image == in_dump) return;
+    throw InputError(
+        name, 0, fmt::format("corrupted: {} is {:#x}, and {:#x} in {}", reg, in_image, in_dump, dump.name()));
+  };
+  std::uint64_t word = 0;
+  const auto wide = [&](const char* reg, std::uint32_t offset, std::uint64_t in_image) {
+    const bool shown = dump.read64(offset, word);
+    same(reg, shown, in_image, word);
+  };
+  wide("CAP", vtd_reg::kCap, image.cap);
+  wide("ECAP", vtd_reg::kEcap, image.ecap);
+  wide("RTADDR", vtd_reg::kRtaddr, image.rtaddr);
+  wide("IQA", vtd_reg::kIqa, image.iqa);
+  wide("IRTA", vtd_reg::kIrta, image.irta);
+  const bool shown = dump.read32(vtd_reg::kGsts, word);
+  same("GSTS", shown, image.gsts, word);
+}
+
 }  // namespace svasim

@@ -5,6 +5,7 @@
 
 #include "base/trace_image.h"
 #include "base/trace_mappings.h"
+#include "base/trace_registers.h"
 
 namespace svasim {
 
@@ -12,6 +13,9 @@ namespace svasim {
 // page tables are trees: a damaged image could otherwise describe more leaves than can be listed. Throws
 // InputError naming `name` and the entry.
 void check_tables(const TableImage& image, const std::string& name);
+
+// That the registers of the image are those of the dump. Throws InputError naming `name` and the register.
+void check_registers(const TableImage& image, const std::string& name, const RegisterDump& dump);
 
 // That the list tells the same entries and leaves as the image (checked above), no more and no fewer.
 // Throws InputError with the line; returns the number of lines compared.

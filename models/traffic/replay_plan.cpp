@@ -108,6 +108,8 @@ void ReplayPlan::check_members(const TraceDataset& dataset) {
   for (const std::string& name : dataset.snapshots()) {
     const TableImage image = dataset.image(name);
     check_tables(image, dataset.image_name(name));
+    if (dataset.has_registers(name))
+      check_registers(image, dataset.image_name(name), dataset.registers(name));
     for (const ImagePage& page : image.pages) uses(page.address, kPageSize, dataset.image_name(name), 0);
     if (!dataset.has_mappings(name)) continue;
     MappingReader reader = dataset.mappings(name);

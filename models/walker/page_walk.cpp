@@ -16,6 +16,7 @@ PageWalk::Need PageWalk::start_nested(const WalkRequest& request) {
   result_ = WalkResult();
   page_known_ = false;
   found_steps_ = 0;
+  entry_host_ = 0;
   snooped_ = request.snooped;
   WalkRequest first = request;
   first.snooped = true;  // judged here, when it is known what is due
@@ -136,7 +137,7 @@ PageWalk::Need PageWalk::second_needs(Need need) {
     } else if (!for_page_ && fault == FaultReason::kNoWrite) {
       fault = FaultReason::kNestedAccessedDirtyNoWrite;
     }
-    return finish(fault, second.fault_level);
+    return finish(fault, second.fault_level, second.entry, true);
   }
   found_guest_ = guest_;
   found_steps_ = second.read || second.write ? second.steps : 0;
@@ -170,8 +171,14 @@ PageWalk::Need PageWalk::at_page() {
 }
 
 PageWalk::Need PageWalk::finish(FaultReason fault, unsigned level) {
+  return finish(fault, level, entry_host_, false);
+}
+
+PageWalk::Need PageWalk::finish(FaultReason fault, unsigned level, Addr entry, bool nested) {
   const WalkResult& first = first_.result();
   result_.fault = fault;
+  result_.entry = entry;
+  result_.entry_nested = nested;
   if (fault != FaultReason::kNone) {
     result_.fault_level = static_cast<std::uint8_t>(level);
     return Need::kDone;

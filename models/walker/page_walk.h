@@ -62,6 +62,7 @@ class PageWalk {
   Need at_leaf(bool update_due);
   Need at_page();
   Need finish(FaultReason fault, unsigned level);
+  Need finish(FaultReason fault, unsigned level, Addr entry, bool nested);
 
   WalkMachine first_;
   WalkMachine second_;

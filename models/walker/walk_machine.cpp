@@ -120,6 +120,7 @@ WalkMachine::Need WalkMachine::finish() {
   result_.page_shift = static_cast<std::uint8_t>(format.page_shift(level_));
   result_.dirty = format.dirty == 0 || (entry_ & format.dirty) != 0;
   result_.snoop = (entry_ & format.snoop) != 0;
+  result_.entry = address_;
   return Need::kDone;
 }
 
@@ -161,6 +162,7 @@ FaultReason WalkMachine::check_rights(const Rights& rights) const {
 WalkMachine::Need WalkMachine::fail(FaultReason reason) {
   result_.fault = reason;
   result_.fault_level = static_cast<std::uint8_t>(level_);
+  result_.entry = result_.reads == 0 ? 0 : address_;
   return Need::kDone;
 }
 

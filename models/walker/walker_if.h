@@ -84,8 +84,11 @@ struct WalkResult {
   bool dirty = false;            // D of the leaf after the walk (true when the format keeps none)
   bool snoop = false;            // SNP of a second-stage leaf
   std::uint8_t fault_level = 0;  // level whose entry faulted
-  std::uint8_t reads = 0;        // memory reads done
-  std::uint8_t updates = 0;      // atomic A/D updates done
+  // The entry looked at last, and whether it is of the second stage under a first: for people.
+  bool entry_nested = false;
+  Addr entry = 0;
+  std::uint8_t reads = 0;    // memory reads done
+  std::uint8_t updates = 0;  // atomic A/D updates done
 
   // Tables visited, for paging-structure caches: step i is the entry that points to the table of
   // level `level`, with the rights accumulated down to and including that entry. Nested: of the first stage,

@@ -461,6 +461,7 @@ const std::vector<ScriptConstant>& script_constants() {
       {"pq_base", ScriptSystem::kPageQueue, "where enable puts the page request queue"},
       {"status", ScriptSystem::kStatus, "the word sync waits for"},
       {"data", ScriptSystem::kData, "the first address nothing else uses"},
+      {"rom", ScriptSystem::kRom, "the first address of memory that only software can write"},
       {"msi", kInterruptRangeFirst, "the first address of interrupt messages"},
   };
   return table;

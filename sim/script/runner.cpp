@@ -24,6 +24,30 @@ bool holds(const std::string& comparison, std::uint64_t a, std::uint64_t b) {
   return comparison == "<" ? a < b : a > b;
 }
 
+// Whether what requests meet afterwards can be something else.
+bool changes(Kind kind) {
+  switch (kind) {
+    case Kind::kWrite:
+    case Kind::kWriteOffset:
+    case Kind::kStore:
+    case Kind::kStoreBytes:
+    case Kind::kTable:
+    case Kind::kMap:
+    case Kind::kUnmap:
+    case Kind::kRoot:
+    case Kind::kContext:
+    case Kind::kPasidEntry:
+    case Kind::kEnable:
+    case Kind::kQueue:
+    case Kind::kQueueRaw:
+    case Kind::kSubmit:
+    case Kind::kSync:
+      return true;
+    default:
+      return false;
+  }
+}
+
 }  // namespace
 
 ScriptRunner::ScriptRunner(const RegisterScript& script, ScriptSystem& system, std::ostream& out)
@@ -59,6 +83,7 @@ void ScriptRunner::check(bool ok, const std::string& expected, const std::string
 void ScriptRunner::execute(const Statement& s) {
   constexpr Ps kEnd = Ps{1} << 63U;
   if (now_ps() > kEnd) bad("the simulated time is used up: let less time pass");
+  if (changes(s.kind)) evidence_.changed();
   switch (s.kind) {
     case Kind::kLet:
       variables_[s.name] = value(s.values[0]);
@@ -140,8 +165,9 @@ void ScriptRunner::execute(const Statement& s) {
       return expect_fault(s);
     case Kind::kExpectNoFault: {
       const std::uint64_t status = read_named("FSTS");
-      return check((status & (VtdFsts::PPF::kMask | VtdFsts::PFO::kMask)) == 0, "FSTS without PPF and PFO",
-                   "FSTS = " + hex(status));
+      check((status & (VtdFsts::PPF::kMask | VtdFsts::PFO::kMask)) == 0, "FSTS without PPF and PFO",
+            "FSTS = " + hex(status));
+      return evidence_.nothing_recorded();
     }
     case Kind::kExpectMessage:
       return expect_message(s);

@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "models/reference/page_table_builder.h"
 #include "models/reference/remapping_tables.h"
+#include "sim/script/fault_evidence.h"
 #include "sim/script/script_system.h"
 #include "sim/script/statement.h"
 
@@ -36,6 +37,8 @@ class ScriptRunner : private ExpressionValues {
   // Prints what a failing check expected and saw, and ends there. Throws InputError for a statement
   // that cannot be carried out.
   ScriptResult run();
+
+  const FaultEvidence& evidence() const { return evidence_; }
 
  private:
   // --- runner.cpp: values, registers, memory
@@ -94,6 +97,8 @@ class ScriptRunner : private ExpressionValues {
   void translate(const Statement& s);
   void page_request(const Statement& s);
   void expect_status(const Statement& s, const ScriptAnswer& answer);
+  void note(const ScriptRequest& request, RequestKind kind, const std::string& answer,
+            bool read_right = false, bool write_right = false);
   void expect_fault(const Statement& s);
   void expect_message(const Statement& s);
   void expect_interrupt(const Statement& s);
@@ -121,6 +126,7 @@ class ScriptRunner : private ExpressionValues {
   std::uint32_t cookie_ = 0;
   std::uint64_t next_fault_ = 0;
   std::uint64_t pattern_ = 0;
+  FaultEvidence evidence_;
 };
 
 }  // namespace svasim

@@ -90,6 +90,28 @@ void ScriptRunner::expect_status(const Statement& s, const ScriptAnswer& answer)
   check(seen == expected, expected, seen);
 }
 
+// What FaultEvidence has to know of a request whose answer was checked.
+void ScriptRunner::note(const ScriptRequest& request, RequestKind kind, const std::string& answer,
+                        bool read_right, bool write_right) {
+  FaultEvidence::Request r;
+  r.kind = kind;
+  r.requester = request.requester;
+  r.has_pasid = request.has_pasid;
+  r.pasid = request.pasid;
+  r.privileged = request.privileged;
+  r.execute = request.execute;
+  r.write = request.kind == TlpKind::kMemWrite;
+  r.no_write = request.no_write;
+  r.page = kind == RequestKind::kPageRequest ? PageRequestBody::ADDR::in_place(request.body)
+                                             : request.address & ~(kPageSize - 1);
+  r.at = static_cast<std::uint8_t>(request.at);
+  r.answer = answer;
+  r.read_right = read_right;
+  r.write_right = write_right;
+  r.line = at_->line;
+  evidence_.asked(r);
+}
+
 void ScriptRunner::dma(const Statement& s) {
   const bool write = s.name == "write";
   ScriptRequest r = request(s);
@@ -119,6 +141,8 @@ void ScriptRunner::dma(const Statement& s) {
   const ScriptAnswer& answer = ask(r);
   if (s.outcome.empty()) return;
   expect_status(s, answer);
+  note(r, r.at == AddressType::kTranslated ? RequestKind::kTranslated : RequestKind::kUntranslated,
+       s.outcome);
   if (pa != nullptr && (write || wanted == nullptr)) {
     std::vector<unsigned char> found = answer.data;
     if (write) system_.read(target, found.data(), length);
@@ -142,7 +166,9 @@ void ScriptRunner::translate(const Statement& s) {
   const ScriptAnswer& answer = ask(r);
   if (s.outcome.empty()) return;
   expect_status(s, answer);
-  if (answer.status != CompletionStatus::kSuccess) return;
+  if (answer.status != CompletionStatus::kSuccess) {
+    return note(r, RequestKind::kTranslationRequest, s.outcome);
+  }
   std::uint64_t entry = 0;
   std::memcpy(&entry, answer.data.data(), 8);
   Comparison compare;
@@ -169,6 +195,12 @@ void ScriptRunner::translate(const Statement& s) {
   const std::uint64_t below = range.shift >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << range.shift) - 1;
   field("pa", range.address | (r.address & below));
   if (!compare.expected().empty()) check(compare.ok(), compare.expected(), compare.seen());
+  // WHY only rights the script names: what is not compared is not proved.
+  const bool named =
+      s.outcome == "no-rights" || (s.outcome_arguments.has("R") && s.outcome_arguments.has("W"));
+  if (named) {
+    note(r, RequestKind::kTranslationRequest, s.outcome, E::R::get(entry) != 0, E::W::get(entry) != 0);
+  }
 }
 
 // SPEC: [VTD 7.5] what the queue has to hold.
@@ -227,13 +259,15 @@ void ScriptRunner::page_request(const Statement& s) {
     compare.field("has_pasid", r.has_pasid, message.has_pasid);
     if (r.has_pasid) compare.field("pasid", r.pasid.value(), message.pasid.value());
     check(compare.ok(), compare.expected(), compare.seen());
-    return check(!moved(), "nothing in the page request queue", "PQT moved");
+    check(!moved(), "nothing in the page request queue", "PQT moved");
+    return note(r, RequestKind::kPageRequest, fmt::format("response-{}", message.response_code));
   }
   ScriptSystem::advance(10'000'000);
   check(!moved() && quiet(), "nothing in the page request queue, no message",
         moved()   ? "PQT moved"
         : quiet() ? ""
                   : describe(received.back()));
+  note(r, RequestKind::kPageRequest, "dropped");
 }
 
 // Software reads the oldest record that is pending and clears its F. SPEC: [VTD 7.2.1, 11.4.14]
@@ -275,6 +309,15 @@ void ScriptRunner::expect_fault(const Statement& s) {
   field("priv", (high >> 29U) & 1U);
   field("exec", (high >> 30U) & 1U);
   check(compare.ok(), compare.expected(), compare.seen());
+  FaultEvidence::Record seen;
+  seen.code = static_cast<std::uint8_t>((high >> 32U) & 0xFFU);
+  seen.requester = RequesterId(static_cast<std::uint16_t>(high & 0xFFFFU));
+  seen.has_pasid = ((high >> 31U) & 1U) != 0;
+  seen.pasid = Pasid(static_cast<std::uint32_t>((high >> 40U) & 0xFFFFFU));
+  seen.page = low & ~(kPageSize - 1);
+  seen.at = static_cast<std::uint8_t>((high >> 60U) & 3U);
+  seen.type = static_cast<std::uint8_t>(((high >> 62U) & 1U) << 1U | ((high >> 28U) & 1U));
+  evidence_.recorded(seen);
   write_offset((VtdCap::FRO::get(cap) + index) * 16 + 12, 4, 0x80000000);
   next_fault_ = index + 1;
 }

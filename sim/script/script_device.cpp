@@ -102,6 +102,34 @@ void ScriptInterrupts::b_transport(unsigned /*port*/, tlm::tlm_generic_payload& 
   note(payload, now_ps() + delay.value());
 }
 
+// WHY its own range check: the bus decodes by the first byte.
+void ScriptRom::answer(tlm::tlm_generic_payload& payload) {
+  const std::uint64_t offset = payload.get_address() - base_;
+  const unsigned length = payload.get_data_length();
+  if (!payload.is_read()) {
+    payload.set_response_status(tlm::TLM_COMMAND_ERROR_RESPONSE);
+  } else if (length > contents_.size() || offset > contents_.size() - length) {
+    payload.set_response_status(tlm::TLM_ADDRESS_ERROR_RESPONSE);
+  } else {
+    std::memcpy(payload.get_data_ptr(), contents_.data() + offset, length);
+    payload.set_response_status(tlm::TLM_OK_RESPONSE);
+  }
+}
+
+tlm::tlm_sync_enum ScriptRom::nb_transport_fw(unsigned /*port*/, tlm::tlm_generic_payload& payload,
+                                              tlm::tlm_phase& phase, sc_core::sc_time& delay) {
+  if (phase == tlm::END_RESP) return tlm::TLM_COMPLETED;
+  answer(payload);
+  phase = tlm::BEGIN_RESP;
+  delay += to_sc(1000);
+  return tlm::TLM_UPDATED;
+}
+
+void ScriptRom::b_transport(unsigned /*port*/, tlm::tlm_generic_payload& payload, sc_core::sc_time& delay) {
+  answer(payload);
+  delay += to_sc(1000);
+}
+
 bool ScriptHost::access(Addr address, unsigned char* bytes, unsigned length, bool write, Ps& time) {
   tlm::tlm_generic_payload payload;
   payload.set_command(write ? tlm::TLM_WRITE_COMMAND : tlm::TLM_READ_COMMAND);

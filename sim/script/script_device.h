@@ -105,6 +105,25 @@ class ScriptInterrupts : public sc_core::sc_module, private FwReceiver {
   std::deque<Message> received_;
 };
 
+// Memory that answers reads and refuses to be written, as a flash does; software fills it beforehand.
+class ScriptRom : public sc_core::sc_module, private FwReceiver {
+ public:
+  ScriptRom(const sc_core::sc_module_name& name, Addr base, std::size_t bytes)
+      : sc_core::sc_module(name), socket("socket", *this, 0), base_(base), contents_(bytes) {}
+
+  TargetSocket<> socket;
+  unsigned char* at(Addr address) { return contents_.data() + (address - base_); }
+
+ private:
+  void answer(tlm::tlm_generic_payload& payload);
+  tlm::tlm_sync_enum nb_transport_fw(unsigned port, tlm::tlm_generic_payload& payload, tlm::tlm_phase& phase,
+                                     sc_core::sc_time& delay) override;
+  void b_transport(unsigned port, tlm::tlm_generic_payload& payload, sc_core::sc_time& delay) override;
+
+  Addr base_;
+  std::vector<unsigned char> contents_;
+};
+
 // Software: accesses registers.
 class ScriptHost : public sc_core::sc_module, private BwReceiver {
  public:

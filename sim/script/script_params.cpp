@@ -53,13 +53,15 @@ ScriptParams load_script_params(const std::string& file, const std::vector<Scrip
   const MemoryParams& memory = params.memory;
   const Addr registers = params.iommu.register_base;
   const Addr registers_end = registers + IommuParams::kRegisterBytes;
+  const auto hits = [&](Addr first, Addr last) { return registers_end > first && registers <= last; };
   if (memory.base != 0 || registers_end < registers || memory.size < kLeast ||
       memory.size > std::min(registers, kInterruptRangeFirst) ||
-      (registers_end > kInterruptRangeFirst && registers <= kInterruptRangeLast)) {
+      hits(kInterruptRangeFirst, kInterruptRangeLast) ||
+      hits(ScriptSystem::kRom, ScriptSystem::kRom + ScriptSystem::kRomBytes - 1)) {
     lines.emplace_back(InputError(file, settings.back().line,
                                   "memory begins at 0, has at least 512 MiB and ends below the registers and "
-                                  "the interrupt range, which do not overlap: set memory.base, memory.size "
-                                  "and iommu.register_base so")
+                                  "the interrupt range; registers, interrupt range and rom do not overlap: "
+                                  "set memory.base, memory.size and iommu.register_base so")
                            .what());
   }
   return params;

@@ -28,6 +28,8 @@ class ScriptSystem : public MemoryView {
   static constexpr Addr kStatus = 0x220000;
   static constexpr Addr kTables = 0x1000000;
   static constexpr Addr kData = 0x10000000;
+  static constexpr Addr kRom = 0xFFFF0000;
+  static constexpr std::size_t kRomBytes = 0x10000;
   // For how long something that has to happen is waited for.
   static constexpr Ps kPatience = 1'000'000'000;
   static constexpr Ps kDeviceAnswer = 100'000;
@@ -48,6 +50,7 @@ class ScriptSystem : public MemoryView {
   bool write_register(std::uint32_t offset, unsigned bytes, std::uint64_t value);
 
   bool has_memory(Addr address, std::uint64_t bytes) const;
+  // Software's view: it may also write what is read-only for everything else.
   void read(Addr address, void* data, std::size_t bytes) const;
   void write(Addr address, const void* data, std::size_t bytes);
   bool read64(Addr address, std::uint64_t& value) const override;
@@ -67,6 +70,10 @@ class ScriptSystem : public MemoryView {
   }
 
  private:
+  bool in_rom(Addr address, std::uint64_t bytes) const {
+    return address >= kRom && bytes <= kRomBytes && address - kRom <= kRomBytes - bytes;
+  }
+
   ScriptParams params_;
   TransactionPool pool_;
   StatRegistry stats_;
@@ -77,6 +84,7 @@ class ScriptSystem : public MemoryView {
   std::unique_ptr<Iommu> iommu_;
   std::unique_ptr<PageRequestQueue> prq_;
   std::unique_ptr<ScriptInterrupts> interrupts_;
+  std::unique_ptr<ScriptRom> rom_;
   std::unique_ptr<ScriptHost> host_;
   std::unique_ptr<ScriptDevice> device_;
   std::unique_ptr<AtChecker<PcieProtocol>> checker_;

@@ -279,6 +279,29 @@ TEST_F(BadImage, ReservedModesAndBits) {
             "IQA " + hex(image_.iqa + 0x100000) + " does not point to the invalidation queue");
 }
 
+// What is possible by itself has to be what the monitor showed.
+TEST_F(BadImage, AnotherBitOfARegister) {
+  const auto differs = [&](const std::string& reg, std::uint64_t here, std::uint64_t there) {
+    return reg + " is " + hex(here) + ", and " + hex(there) + " in " + capture_.path_of("regs.boot.txt");
+  };
+  EXPECT_EQ(after([&] { set_register(2, image_.ecap ^ 1); }), differs("ECAP", image_.ecap ^ 1, image_.ecap));
+  EXPECT_EQ(after([&] {
+              set_register(2, image_.ecap);
+              set_register(4, image_.irta ^ 1ULL << 40);
+            }),
+            differs("IRTA", image_.irta ^ 1ULL << 40, image_.irta));
+  EXPECT_EQ(after([&] {
+              set_register(4, image_.irta);
+              set_register(1, image_.cap ^ 1ULL << 4);
+            }),
+            differs("CAP", image_.cap ^ 1ULL << 4, image_.cap));
+  EXPECT_EQ(after([&] {
+              set_register(1, image_.cap);
+              set_register(5, image_.gsts ^ 1ULL << 25);
+            }),
+            differs("GSTS", image_.gsts ^ 1ULL << 25, image_.gsts));
+}
+
 // In legacy mode the root table would have to lead to tables of another kind.
 TEST_F(BadImage, OtherMode) {
   const std::string text = after([&] { set_register(0, image_.rtaddr & ~0xC00ULL); });

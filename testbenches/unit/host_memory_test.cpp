@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/check.h"
+#include "base/config.h"
 #include "models/formats/x86_first_stage.h"
 #include "models/host/page_allocator.h"
 #include "models/host/page_table.h"
@@ -32,6 +33,20 @@ class FakeMemory : public PhysicalMemory {
 };
 
 constexpr Addr kBase = 0x100000;
+
+TEST(PageAllocator, SaysWhatIsTooSmall) {
+  PageAllocator pages(kBase, kPageSize, "host0");
+  EXPECT_EQ(pages.needed(pages.allocate(), "a page table"), kBase);
+  try {
+    pages.needed(pages.allocate(), "a page table");
+    FAIL();
+  } catch (const ConfigError& error) {
+    EXPECT_STREQ(
+        error.what(),
+        "components.host0.memory_size: too small for a page table: 1 of 1 pages are in use; raise it, and "
+        "the size of the memory behind it");
+  }
+}
 
 TEST(PageAllocator, GivesOutEachPageOnce) {
   PageAllocator pages(kBase, 64 * kPageSize);

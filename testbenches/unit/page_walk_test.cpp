@@ -166,6 +166,53 @@ TEST_F(PageWalkTest, RightsAboveAKnownTableCount) {
   EXPECT_EQ(walk().fault, FaultReason::kNestedTopNoRead);
 }
 
+// A top table whose entries lead to itself is walked as any other: an entry per level, and an end.
+TEST_F(PageWalkTest, ATableThatPointsToItselfTakesOneReadPerLevel) {
+  memory_.clear();
+  const Addr self = table(4);
+  memory_[self + 511 * 8] = self | kFirstAll;
+  request_.nested = NestedStage();
+  request_.table = self;
+  request_.iova = ~Addr{0} << 12;
+  const WalkResult& result = walk();
+  EXPECT_EQ(result.fault, FaultReason::kNone);
+  EXPECT_EQ(result.page, self);
+  EXPECT_EQ(result.reads, 4);
+  EXPECT_EQ(result.entry, self + 511 * 8);
+}
+
+TEST_F(PageWalkTest, ASecondStageThatPointsToItselfEndsTheNestedWalk) {
+  memory_.clear();
+  // Guest address 0 leads to the second stage's own top table, where the first stage is looked for.
+  memory_[second_table(4)] = second_table(4) | 3;
+  request_.table = 0;
+  request_.iova = 0;
+  // As a first-stage entry it has P and R/W, and U/S is missing. Its address is a guest address beyond the
+  // map.
+  const WalkResult& result = walk();
+  EXPECT_EQ(result.fault, FaultReason::kSecondStageNotPresent);
+  EXPECT_EQ(result.reads, 4 + 1 + 4);
+  EXPECT_TRUE(result.entry_nested);
+}
+
+// What a fault was met at, by host address.
+TEST_F(PageWalkTest, NamesTheEntryThatFaulted) {
+  set(2, 0);
+  EXPECT_EQ(walk().fault, FaultReason::kFirstStageNotPresent);
+  EXPECT_EQ(walk().entry, place(2));
+  EXPECT_EQ(walk().fault_level, 2);
+  EXPECT_FALSE(walk().entry_nested);
+  set(2, (kGuest + table(1)) | kFirstAll);
+  map_second(kGuest + table(1), 0);
+  EXPECT_EQ(walk().fault, FaultReason::kSecondStageNotPresent);
+  EXPECT_EQ(walk().entry, second_table(1) + (((kGuest + table(1)) >> 12) & 511) * 8);
+  EXPECT_EQ(walk().fault_level, 1);
+  EXPECT_TRUE(walk().entry_nested);
+  request_.iova = Addr{1} << 47;  // not canonical: nothing was read
+  EXPECT_EQ(walk().fault, FaultReason::kNotCanonical);
+  EXPECT_EQ(walk().entry, 0u);
+}
+
 // Software moves the page while the walk marks its entry: the other page is walked to, and marked.
 TEST_F(PageWalkTest, AMovedPageIsWalkedToAnew) {
   before_ = [&](Addr address, bool update) {

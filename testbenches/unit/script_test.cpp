@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <unistd.h>
 
+#include <deque>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -255,6 +256,78 @@ TEST(ScriptRun, TheExampleOfTheManualPasses) {
   const ScriptFile file(page.str().substr(from, page.str().find("```", from) - from));
   const Outcome outcome = script({file.name()});
   EXPECT_EQ(outcome.code, kExitOk) << outcome.out << outcome.err;
+}
+
+// The cases --faults prints for scripts that end with these requests, without the files.
+std::vector<std::string> cases(const std::vector<std::string>& scripts) {
+  std::deque<ScriptFile> files;
+  std::vector<std::string> args = {"script", "--quiet", "--faults"};
+  for (const std::string& requests : scripts) {
+    files.emplace_back(kHead +
+                       "let dev = 02:03.1\n"
+                       "table fs first\n"
+                       "map fs iova=0x1000 pa=data\n"
+                       "map fs iova=0x2000 pa=data write=0\n"
+                       "context bdf=dev DTE=1 PASIDE=1 PRE=1\n"
+                       "pasid-entry bdf=dev pasid=1 first=fs DID=1\n"
+                       "enable\n" +
+                       requests);
+    args.push_back(files.back().name());
+  }
+  std::ostringstream out;
+  std::ostringstream err;
+  EXPECT_EQ(run_cli(args, {out, err}), kExitOk) << out.str();
+  std::vector<std::string> found;
+  std::istringstream lines(out.str());
+  for (std::string line; std::getline(lines, line);) {
+    const std::size_t at = line.find(": fault ");
+    if (at != std::string::npos) found.push_back(line.substr(at + 8));
+  }
+  return found;
+}
+
+TEST(ScriptFaults, ACaseIsARecordAndTheAnswerOfTheRequestItNames) {
+  using testing::ElementsAre;
+  EXPECT_THAT(cases({"dma read bdf=dev pasid=1 addr=0x5000 -> ur\n"
+                     "dma write bdf=dev pasid=2 addr=0x5000 -> ur\n"
+                     "expect fault code=0x71\n"
+                     "expect fault code=0x59\n"
+                     "page-request bdf=dev pasid=2 addr=0x5000 read last -> response code=1\n"
+                     "expect fault code=0x59\n"
+                     "dma read bdf=dev pasid=1 addr=data at=translated -> ur\n"
+                     "expect fault code=0x49\n"}),
+              ElementsAre("0x71 untranslated ur logged", "0x59 untranslated ur logged",
+                          "0x59 page-request response-1 logged", "0x49 translated ur logged"));
+}
+
+TEST(ScriptFaults, NothingIsProvedByAnAnswerOrARecordThatWasNotChecked) {
+  EXPECT_THAT(cases({"dma read bdf=dev pasid=1 addr=0x5000\n"
+                     "expect fault code=0x71\n"
+                     "dma read bdf=dev pasid=1 addr=0x5000 -> ur\n"}),
+              testing::IsEmpty());
+}
+
+TEST(ScriptFaults, AQuietTranslationRequestHasTheReasonOfTheSameRequestBefore) {
+  using testing::ElementsAre;
+  const std::string before = "dma write bdf=dev pasid=1 addr=0x2000 -> ur\nexpect fault code=0x85\n";
+  const std::string first = "0x85 untranslated ur logged";
+  EXPECT_THAT(cases({before + "translate bdf=dev pasid=1 addr=0x2000 -> ok R=1 W=0\nexpect no-fault\n"}),
+              ElementsAre(first, "0x85 translation-request effective-rights not-logged"));
+}
+
+// One difference each from what proves a case.
+TEST(ScriptFaults, AQuietTranslationRequestProvesNothingOtherwise) {
+  const std::string before = "dma write bdf=dev pasid=1 addr=0x2000 -> ur\nexpect fault code=0x85\n";
+  const std::string after = "expect no-fault\n";
+  const std::vector<std::string> scripts = {
+      before + "translate bdf=dev pasid=1 addr=0x2000 -> ok R=1 W=0\n",      // nobody looked for records
+      before + "translate bdf=dev pasid=1 addr=0x2000 -> ok R=1\n" + after,  // W not compared
+      before + "translate bdf=dev pasid=1 nw addr=0x2000 -> ok R=1 W=0\n" + after,  // did not ask to write
+      before + "translate bdf=dev pasid=1 addr=0x1000 -> ok R=1 W=1\n" + after,     // another page
+      before + "mem64 data = 1\ntranslate bdf=dev pasid=1 addr=0x2000 -> ok R=1 W=0\n" + after};
+  const std::vector<std::string> found = cases(scripts);
+  EXPECT_EQ(found.size(), scripts.size());
+  EXPECT_THAT(found, testing::Each("0x85 untranslated ur logged"));
 }
 
 TEST(ScriptInput, DamagedFilesNeverDoMoreThanFail) {
