@@ -68,6 +68,8 @@ struct AddressSpace {
   std::uint8_t second_input_bits = 0;
   const PageTableFormat* second_format = nullptr;
   Addr second_root = 0;
+
+  std::uint64_t born = 0;  // invalidations that had taken effect when its entry was asked for
 };
 
 // A context entry of either mode.
@@ -84,6 +86,7 @@ struct ContextEntry {
   Addr directory = 0;
   // Legacy: the entry names the address space itself.
   AddressSpace space;
+  std::uint64_t born = 0;  // as that of an AddressSpace
 };
 
 }  // namespace svasim

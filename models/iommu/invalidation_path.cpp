@@ -138,6 +138,9 @@ bool Iommu::execute(const InvalidationOperation& operation, Ps& cost) {
   }
   advance_head();
   stats_.descriptors.add();
+  if (context_.monitor != nullptr) {
+    history_.executed(operation, translator_.stale_check().count(), now_ps());
+  }
   switch (operation.kind) {
     case Kind::kDeviceTlb:
       cost = params_.message_latency;
@@ -206,6 +209,7 @@ void Iommu::wait_for_drain(const InvalidationOperation& operation,
   wait.drain.page_requests_before = operation.page_drain ? next_number_ : 0;
   wait.devices_before = command ? 0 : device_invalidation_number_ + 1;
   wait.scopes = translator_.stale_check().count();
+  wait.history = history_.count();
   wait.executed = now_ps();
   wait.earliest = std::max(wait.executed, latest_retire_);
   waits_.push_back(wait);
@@ -223,6 +227,9 @@ void Iommu::invalidate_by_register(RegisterInvalidation::Command command, Ps& ti
       registers_.invalidation().start(command, allowed, capabilities_.params().max_address_mask);
   if (!operation) {
     return registers_.invalidation().done(command);
+  }
+  if (context_.monitor != nullptr) {
+    history_.commanded(*operation, translator_.stale_check().count(), now_ps());
   }
   invalidate_caches(*operation);
   if (context_.loose()) {
@@ -249,6 +256,9 @@ void Iommu::invalidate_translations(const InvalidationScope& scope) {
 
 // Contexts known to requests under way may be outdated: the caches must not learn from them.
 void Iommu::outdate_contexts() {
+  InvalidationScope nothing;
+  nothing.kind = InvalidationScope::Kind::kNothing;
+  translator_.stale_check().executed(nothing);
   for (Fetch& fetch : fetches_) {
     fetch.outdated = true;
   }
@@ -428,13 +438,13 @@ void Iommu::check_waits() {
 void Iommu::finish_wait() {
   const PendingWait wait = waits_.front();
   waits_.erase(waits_.begin());
+  translator_.stale_check().completed(wait.scopes);
+  history_.completed(wait.history, now_ps());
   if (wait.command) {
-    translator_.stale_check().completed(wait.scopes);
     return registers_.invalidation().done(*wait.command);
   }
   stats_.waits.add();
   stats_.drain_latency.record(now_ps() - wait.executed);
-  translator_.stale_check().completed(wait.scopes);
   if (wait.operation.interrupt) {
     if (const auto message = registers_.invalidation_completed()) {
       send_interrupt(*message);

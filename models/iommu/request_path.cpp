@@ -161,6 +161,9 @@ Iommu::Action Iommu::conclude(Request& r) {
     return Action::kAnswer;
   }
   set_translation(r);
+  if (context_.monitor != nullptr) {
+    report_use(r);
+  }
   return Action::kForward;
 }
 

@@ -33,8 +33,9 @@ State StructureFetch::fail(FaultReason reason) {
   return State::kFault;
 }
 
-State StructureFetch::start_context(const RootPointer& root, RequesterId requester) {
+State StructureFetch::start_context(const RootPointer& root, RequesterId requester, std::uint64_t born) {
   requester_ = requester;
+  born_ = born;
   quiet_ = false;
   return root.mode == TranslationMode::kLegacy
              ? read(Entry::kLegacyRoot, LegacyRootEntry::address(root.table, requester),
@@ -43,8 +44,9 @@ State StructureFetch::start_context(const RootPointer& root, RequesterId request
                     ScalableRootEntry::kBytes);
 }
 
-State StructureFetch::start_pasid(const ContextEntry& context, Pasid pasid) {
+State StructureFetch::start_pasid(const ContextEntry& context, Pasid pasid, std::uint64_t born) {
   context_ = context;
+  born_ = born;
   pasid_ = pasid;
   quiet_ = context.quiet;
   return read(Entry::kPasidDirectory, PasidDirectoryEntry::address(context.directory, pasid),
@@ -127,6 +129,8 @@ State StructureFetch::legacy_context(const Capabilities& capabilities, const Buf
   context_.legacy = true;
   context_.quiet = quiet_;
   context_.device_tlb = type == TranslationType::kWithAts;
+  space.born = born_;
+  context_.born = born_;
   context_.space = space;
   return State::kDone;
 }
@@ -172,6 +176,7 @@ State StructureFetch::scalable_context(const Capabilities& capabilities, const B
   if ((context.page_requests && !context.device_tlb) || context.rid_pasid.value() >= context.pasid_limit) {
     return fail(FaultReason::kContextInvalid);
   }
+  context.born = born_;
   context_ = context;
   return State::kDone;
 }
@@ -262,6 +267,7 @@ State StructureFetch::pasid_table(const Capabilities& capabilities, const Buffer
     space.input_bits = static_cast<std::uint8_t>(offered.host_address_width);
   }
   space.tag = SpaceTag(space.kind, space.did, pasid_);
+  space.born = born_;
   space_ = space;
   return State::kDone;
 }
