@@ -73,7 +73,7 @@ Simulation::Simulation(SystemConfig config, const std::string& output)
   });
 
   if (config_.sim.stale_use_checks) {
-    stale_uses_ = std::make_unique<StaleUseDetector>("stale_uses", context_, config_.sim.stale_uses_listed);
+    stale_uses_ = std::make_unique<StaleUseDetector>(kStaleUses, context_, config_.sim.stale_uses_listed);
     context_.monitor = stale_uses_.get();
   }
   std::vector<ConfiguredPart*> order;

@@ -18,7 +18,9 @@ Json item(const StaleUse& found) {
           {"requester", to_string(use.requester)},
           {"pasid", use.has_pasid ? Json(use.pasid.value()) : Json()},
           {"privileged", use.privileged},
-          {"access", use.write ? (use.read ? "atomic" : "write") : "read"},
+          {"access", use.answer  ? "translation"
+                     : use.write ? (use.read ? "atomic" : "write")
+                                 : "read"},
           {"iova", hex(use.iova)},
           {"address", hex(use.address)},
           {"page_bytes", std::uint64_t{1} << use.page_shift},

@@ -22,6 +22,7 @@ struct TranslationUse {
   bool privileged = false;
   bool read = false;
   bool write = false;
+  bool answer = false;  // no access: the IOMMU tells it to an ATC, with these rights
   TranslationOrigin origin = TranslationOrigin::kWalk;
   std::uint8_t page_shift = 0;
   Pasid pasid;

@@ -20,8 +20,8 @@ bool Iommu::peek(Addr address, std::uint64_t& word) {
   return debug_access(tlm::TLM_READ_COMMAND, address, word);
 }
 
-// An untranslated request has its address now. It may still wait for earlier writes; invalidations that ask
-// for draining wait for it then.
+// An untranslated request, or the answer to a translation request, has its address now. It may still wait for
+// earlier writes; invalidations that ask for draining wait for it then.
 void Iommu::report_use(const Request& r) const {
   TranslationUse use;
   use.time = now_ps();
@@ -30,8 +30,10 @@ void Iommu::report_use(const Request& r) const {
   use.requester = r.requester;
   use.has_pasid = r.has_pasid;
   use.privileged = r.access.privileged;
-  use.read = r.access.read;
-  use.write = r.access.write;
+  use.answer = r.kind == RequestKind::kTranslationRequest;
+  const Translation& t = r.payload->pcie.translation;
+  use.read = use.answer ? t.read : r.access.read;
+  use.write = use.answer ? t.write : r.access.write;
   use.origin = r.hit ? TranslationOrigin::kIotlb : TranslationOrigin::kWalk;
   use.page_shift = r.shift;
   use.pasid = r.pasid;

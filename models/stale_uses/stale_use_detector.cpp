@@ -52,7 +52,7 @@ bool StaleUseDetector::agrees(Watched& watched, const TranslationUse& use, Refer
   request.has_pasid = use.has_pasid;
   request.pasid = use.pasid;
   request.privileged = use.has_pasid && use.privileged;
-  if (use.origin == TranslationOrigin::kAtc) {
+  if (use.answer || use.origin == TranslationOrigin::kAtc) {
     // What a translation request would get now; the rights it reports are compared below.
     request.kind = RequestKind::kTranslationRequest;
     request.no_write = !use.write;
@@ -77,10 +77,12 @@ bool StaleUseDetector::agrees(Watched& watched, const TranslationUse& use, Refer
 }
 
 void StaleUseDetector::judge(Watched& watched, const TranslationUse& use) {
-  stats_.checked.add();
+  if (use.answer && !use.read && !use.write) return;
+  if (!use.answer) stats_.checked.add();
   watched.registers = watched.view->registers();
   ReferenceResult answer;
   if (!agrees(watched, use, answer)) return stale(watched, use, answer);
+  if (use.answer) return;
   const PageUser user = PageUser::of(use);
   owners_[use.address >> kPageShift] = {user, use.time};
   if (exposures_.empty()) return;
@@ -99,6 +101,8 @@ void StaleUseDetector::stale(const Watched& watched, const TranslationUse& use,
     if (queued.done_before(use) || !found.covering.exists()) found.covering = queued;
   }
   found.error = found.covering.done_before(use);
+  // Nobody has used it yet, and the ATC may never.
+  if (use.answer && !found.error) return;
 
   const PageUser user = PageUser::of(use);
   const Addr page = use.address >> kPageShift;

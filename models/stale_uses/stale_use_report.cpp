@@ -65,13 +65,15 @@ std::string describe_answer(const ReferenceResult& result, const TranslationUse&
 }
 
 std::string StaleUse::invalidation() const {
-  if (!covering.exists()) return "no invalidation queued";
+  if (!covering.exists()) return "no covering invalidation queued";
   if (covering.done == kNever) return "invalidation queued at " + when(covering.queued) + ", not complete";
   return "invalidation queued at " + when(covering.queued) + ", complete at " + when(covering.done);
 }
 
 std::string StaleUse::sentence() const {
-  const char* access = use.write ? (use.read ? "atomic" : "write") : "read";
+  const char* access = use.answer  ? "answer to a translation request"
+                       : use.write ? (use.read ? "atomic" : "write")
+                                   : "read";
   std::string text = fmt::format("{} {}: {} {} of {} at {:#x} went to {:#x} ({}); tables: {}; {}",
                                  when(use.time), error ? "ERROR" : "exposed", user, access,
                                  space_of(use.requester, use.has_pasid, use.pasid), use.iova, use.address,

@@ -36,7 +36,7 @@ struct StaleUse {
   PageUser owner;
   Ps owner_time = 0;
 
-  // "none queued", "queued at 1.2 us, not complete", "completed at 3 us".
+  // "no covering invalidation queued", "queued at 1.2 us, not complete", "completed at 3 us".
   std::string invalidation() const;
   // One line for people.
   std::string sentence() const;

@@ -7,6 +7,9 @@
 
 namespace svasim {
 
+// Name of the detector in a simulation.
+inline constexpr const char* kStaleUses = "stale_uses";
+
 struct StaleUseStats {
   Counter checked;
   Counter errors;

@@ -201,7 +201,7 @@ TEST(LinuxReplay, TheDetectorFindsTheStaleAnswers) {
               outcome.figure("explained.stale_answers_between_unmap_and_invalidation").get<std::uint64_t>());
     const Json first = outcome.json()["stale_uses"]["exposed"];
     ASSERT_EQ(first.size(), 20u);
-    for (const Json& use : first) EXPECT_EQ(use["invalidation"], "no invalidation queued");
+    for (const Json& use : first) EXPECT_EQ(use["invalidation"], "no covering invalidation queued");
   }
 }
 

@@ -110,7 +110,7 @@ TEST_P(StaleUses, AreExposedFromUnmapToInvalidationOnly) {
   expected += w.reads(Bench::kPasid, kA);
   expected += w.writes(Bench::kPasid, kA);
   ASSERT_EQ(expected, 2U) << "the IOTLB still has it";
-  EXPECT_THAT(w.last().invalidation(), "no invalidation queued");
+  EXPECT_THAT(w.last().invalidation(), "no covering invalidation queued");
 
   std::vector<std::size_t> sent;
   const auto send = [&](Ps delay) { sent.push_back(b.device().send(b.read(Bench::kPasid, kA), delay)); };
@@ -166,11 +166,11 @@ TEST_P(StaleUses, OfAPageThatHasAnotherOwner) {
   EXPECT_EQ(w.stats().reused.value, 30U);
   ASSERT_EQ(w.detector->exposed().size(), 20U) << "the first ones";
   EXPECT_TRUE(w.last().owner == (PageUser{Bench::kDevice, true, Bench::kPasid2, kB}));
-  EXPECT_THAT(
-      w.last().sentence(),
-      testing::MatchesRegex(".* us exposed: iommu write of 02:03.1 PASID 0x41 at 0x70000000 went to "
-                            "0x10000000 .IOTLB.; tables: no page there .fault 0x71.; no invalidation "
-                            "queued; the page was used by 02:03.1 PASID 0x42 at 0x70001000 at .* us"));
+  EXPECT_THAT(w.last().sentence(),
+              testing::MatchesRegex(
+                  ".* us exposed: iommu write of 02:03.1 PASID 0x41 at 0x70000000 went to "
+                  "0x10000000 .IOTLB.; tables: no page there .fault 0x71.; no covering invalidation "
+                  "queued; the page was used by 02:03.1 PASID 0x42 at 0x70001000 at .* us"));
 }
 
 // What hardware may go on using: SPEC: [VTD 6.1, 6.5.2] more rights, other marks, the same place.
@@ -229,7 +229,7 @@ TEST(StaleUse, StructuresCount) {
   ASSERT_TRUE(w.reads(Bench::kPasid, kA));
   EXPECT_EQ(exposed(w.stats()), 2U);
   EXPECT_EQ(w.last().use.origin, TranslationOrigin::kWalk);
-  EXPECT_EQ(w.last().invalidation(), "no invalidation queued");
+  EXPECT_EQ(w.last().invalidation(), "no covering invalidation queued");
   ASSERT_TRUE(
       b.invalidate({make_pasid_cache(PasidCacheGranularity::kPasid, Bench::kFirstDomain, Bench::kPasid),
                     make_pasid_iotlb_pasid(Bench::kFirstDomain, Bench::kPasid)}));
@@ -249,12 +249,12 @@ TEST_P(StaleUses, OfAnAtcEndWithItsCompletion) {
   b.first->unmap(kA);
   ASSERT_TRUE(w.device_reads(kA));
   EXPECT_EQ(w.stats().reads[2].value, 1U);
-  EXPECT_EQ(w.last().invalidation(), "no invalidation queued");
+  EXPECT_EQ(w.last().invalidation(), "no covering invalidation queued");
   // The IOTLB alone does not reach the device.
   ASSERT_TRUE(b.invalidate({make_pasid_iotlb_page(Bench::kFirstDomain, Bench::kPasid, kA, 0)}));
   ASSERT_TRUE(w.device_reads(kA));
   EXPECT_EQ(w.stats().reads[2].value, 2U);
-  EXPECT_EQ(w.last().invalidation(), "no invalidation queued");
+  EXPECT_EQ(w.last().invalidation(), "no covering invalidation queued");
   const InvalidationDescriptor flush = make_pasid_device_tlb(kDevice, Bench::kPasid, kA, false, 32);
   std::uint64_t expected = 2;
   if (!GetParam()) {
