@@ -6,6 +6,7 @@
 #include "base/stats.h"
 #include "base/suggest.h"
 #include "models/formats/page_table_format.h"
+#include "models/stale_uses/stale_use_stats.h"
 #include "models/tlb/replacement.h"
 #include "models/walker/walk_order.h"
 #include "sim/cli_options.h"
@@ -66,7 +67,7 @@ void list_parameters(const std::vector<const ComponentType*>& types, bool all, s
 }
 
 // Statistics exist where a component does, so one of each type is constructed with its defaults.
-void list_statistics(const std::vector<const ComponentType*>& types, std::ostream& out) {
+void list_statistics(const std::vector<const ComponentType*>& types, bool all, std::ostream& out) {
   TransactionPool pool;
   StatRegistry stats;
   SimContext context{1, Timing::kApproximate, pool, stats};
@@ -76,6 +77,8 @@ void list_statistics(const std::vector<const ComponentType*>& types, std::ostrea
     components.push_back(type->load(ConfigNode(), ignored));
     components.back()->list_statistics(type->name, context, SocketPlan());
   }
+  StaleUseStats watched;  // of no component: with sim.stale_use_checks
+  if (all) watched.describe(stats, kStaleUses);
   out << stats.markdown();
 }
 
@@ -116,7 +119,7 @@ int list_command(const std::vector<std::string>& args, Console& console) {
     if (what.empty()) console.out << "\n# " << category << "\n\n";
     if (category == "components") list_components(selected(names), console.out);
     if (category == "parameters") list_parameters(selected(names), names.empty(), console.out);
-    if (category == "statistics") list_statistics(selected(names), console.out);
+    if (category == "statistics") list_statistics(selected(names), names.empty(), console.out);
     if (category == "policies") list_policies(console.out);
     if (category == "orders") list_orders(console.out);
     if (category == "formats") list_formats(console.out);

@@ -19,6 +19,7 @@
 namespace svasim {
 
 class Binder;
+class StaleUseDetector;
 
 // How far a component that drives the run has come.
 struct Progress {
@@ -121,6 +122,8 @@ class Component {
   }
   // Binds what this component's parameters name. Called in the order of names.
   virtual void bind(Binder& binder) = 0;
+  // Has the detector watch what it uses translations for; after everything is bound.
+  virtual void watch_uses(Binder& /*binder*/, StaleUseDetector& /*detector*/) {}
   // After everything is bound and before the first event.
   virtual void start(Binder& /*binder*/) {}
 

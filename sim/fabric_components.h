@@ -227,6 +227,7 @@ class IommuComponent : public ModelComponent<IommuWiring, iommu_wiring, Iommu>, 
   }
   void construct(const std::string& name, SimContext& context, const SocketPlan& plan) override {
     make(name, params().model, context, plan.count(name, "link"));
+    view_ = std::make_unique<IommuView>(model());
   }
   void bind(Binder& binder) override {
     connect_to_bus(binder, name(), model().data_socket(), data_claim());
@@ -242,6 +243,13 @@ class IommuComponent : public ModelComponent<IommuWiring, iommu_wiring, Iommu>, 
   }
   bool wants_future() const override { return params().model.iotlb.policy == kOraclePolicy; }
   bool future_by_requester() const override { return params().model.iotlb.by_requester(); }
+  void watch_uses(Binder&, StaleUseDetector& detector) override {
+    detector.watch(name(), model(), *view_);
+  }
+  void add_checks(const std::string& name, RunChecks& checks) const override {
+    checks.none(name + ".stale_uses", model().stats().stale_uses.value);
+  }
+  RemappingView& remapping() override { return *view_; }
   Iommu& iommu() override { return model(); }
   Addr registers() const override { return params().model.register_base; }
   const std::string& bus() const override { return params().bus; }
@@ -273,6 +281,7 @@ class IommuComponent : public ModelComponent<IommuWiring, iommu_wiring, Iommu>, 
   Claim structure_claim() const { return {params().bus, "initiator", "structures"}; }
   Claim register_claim() const { return {params().bus, "target", "registers"}; }
   Claim walk_claim() const { return {params().walker, "requester", "walks"}; }
+  std::unique_ptr<IommuView> view_;
 };
 
 // ---- link
@@ -355,6 +364,10 @@ class AtcComponent : public ModelComponent<AtcWiring, atc_wiring, Atc>, public D
   TargetSocket<>& mmio(Binder& binder) override { return link(binder).mmio(binder); }
   std::string iommu(Binder& binder) const override { return link(binder).iommu(binder); }
   bool has_atc() const override { return true; }
+  void watch_uses(Binder& binder, StaleUseDetector& detector) override {
+    auto& root = binder.port<RootPort>(iommu(binder));
+    detector.watch(name(), model(), root.remapping(), &root.iommu());
+  }
 
  private:
   DevicePort& link(Binder& binder) const { return binder.port<DevicePort>(params().link); }

@@ -6,6 +6,7 @@
 #include "models/iommu/iommu.h"
 #include "models/memory/memory_bus.h"
 #include "models/prq/prq.h"
+#include "models/stale_uses/iommu_view.h"
 #include "models/walker/walker_if.h"
 #include "tlm/ats_rules.h"
 #include "tlm/pcie_protocol.h"
@@ -45,6 +46,8 @@ class RootPort {
  public:
   virtual ~RootPort() = default;
   virtual Iommu& iommu() = 0;
+  // How the tables it translates by are looked at.
+  virtual RemappingView& remapping() = 0;
   virtual Addr registers() const = 0;
   virtual const std::string& bus() const = 0;
   virtual const IommuCapabilityParams& capabilities() const = 0;

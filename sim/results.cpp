@@ -10,6 +10,7 @@
 #include "base/input_error.h"
 #include "sim/paths.h"
 #include "sim/sha256.h"
+#include "sim/stale_use_list.h"
 #include "sim/version.h"
 
 namespace svasim {
@@ -61,6 +62,7 @@ nlohmann::json make_results(const Simulation& simulation, const std::vector<Inpu
   }
   results["notes"] = simulation.notes();
   results["warnings"] = simulation.warnings();
+  if (const StaleUseDetector* found = simulation.stale_uses()) results["stale_uses"] = stale_use_list(*found);
   results["statistics"] = simulation.stats().to_json(end.time);
   return results;
 }

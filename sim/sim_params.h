@@ -12,6 +12,8 @@ struct SimParams {
   Ps watchdog;
   Ps warmup;
   bool protocol_checks;
+  bool stale_use_checks;
+  unsigned stale_uses_listed;
   std::string construction;
 };
 
@@ -31,6 +33,12 @@ inline const ParamTable<SimParams>& sim_params() {
                 "Simulated time that does not count in the statistics.", "")
           .flag("protocol_checks", &P::protocol_checks, "true",
                 "Whether protocol checkers watch every socket; they change no result.", "")
+          .flag("stale_use_checks", &P::stale_use_checks, "false",
+                "Whether every use of a translation is compared with what the tables say at that time; it "
+                "changes no result but adds what it finds.",
+                "")
+          .count("stale_uses_listed", &P::stale_uses_listed, "20", 0, 1'000'000,
+                 "How many stale uses the results describe: so many errors, and so many exposed uses.", "")
           .choice("construction", &P::construction, "forward", {"forward", "reversed"},
                   "Order in which components are constructed; it changes no result, which a test proves. Not "
                   "recorded in the results.",

@@ -72,6 +72,10 @@ Simulation::Simulation(SystemConfig config, const std::string& output)
     throw sc_core::sc_report(report);
   });
 
+  if (config_.sim.stale_use_checks) {
+    stale_uses_ = std::make_unique<StaleUseDetector>(kStaleUses, context_, config_.sim.stale_uses_listed);
+    context_.monitor = stale_uses_.get();
+  }
   std::vector<ConfiguredPart*> order;
   for (ConfiguredPart& part : config_.parts) {
     order.push_back(&part);
@@ -84,7 +88,10 @@ Simulation::Simulation(SystemConfig config, const std::string& output)
   for (ConfiguredPart* part : order) part->component->construct(part->name, context_, plan_);
   binder_ = std::make_unique<Binder>(components_, plan_, config_.sim.protocol_checks);
   for (const auto& [name, component] : components_) component->bind(*binder_);
-  for (const auto& [name, component] : components_) component->start(*binder_);
+  for (const auto& [name, component] : components_) {
+    if (stale_uses_ != nullptr) component->watch_uses(*binder_, *stale_uses_);
+    component->start(*binder_);
+  }
 }
 
 Simulation::~Simulation() {
@@ -221,6 +228,7 @@ void Simulation::judge() {
     if (end_.reason == RunEnd::Reason::kComplete) checker->finish();
     checks_.none("protocol." + checker->violations().checker(), checker->violations().count());
   }
+  if (stale_uses_ != nullptr) checks_.none("stale_uses", stale_uses_->stats().errors.value);
   for (const auto& [name, component] : components_) {
     component->add_checks(name, checks_);
     for (const std::string& note : component->notes()) notes_.push_back(name + ": " + note);

@@ -3,11 +3,13 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "base/stats.h"
+#include "models/stale_uses/stale_use_detector.h"
 #include "sim/binder.h"
 #include "sim/checks.h"
 #include "sim/progress_bar.h"
@@ -47,6 +49,8 @@ class Simulation {
   const RunChecks& checks() const { return checks_; }
   // What components found, in words.
   const std::vector<std::string>& notes() const { return notes_; }
+  // nullptr: not watched.
+  const StaleUseDetector* stale_uses() const { return stale_uses_.get(); }
   // Messages of SystemC warnings, each of which fails the run.
   const std::vector<std::string>& warnings() const { return warnings_; }
 
@@ -64,6 +68,7 @@ class Simulation {
   TransactionPool pool_;
   StatRegistry stats_;
   SimContext context_;
+  std::unique_ptr<StaleUseDetector> stale_uses_;
   std::map<std::string, Component*> components_;  // by name
   SocketPlan plan_;
   std::unique_ptr<Binder> binder_;

@@ -6,6 +6,7 @@
 #include <systemc>
 
 #include "base/suggest.h"
+#include "models/stale_uses/stale_use_stats.h"
 #include "tlm/context.h"
 #include "tlm/transaction.h"
 
@@ -75,6 +76,8 @@ void check_stat_names(SystemConfig&& given) {
   for (const auto& [name, component] : components) {
     for (const Claim& claim : component->claims()) plan.add(name, claim);
   }
+  StaleUseStats watched;
+  if (config.sim.stale_use_checks) watched.describe(stats, kStaleUses);
   {
     const QuietNames quiet;
     for (const auto& [name, component] : components) component->list_statistics(name, context, plan);

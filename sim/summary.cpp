@@ -132,6 +132,38 @@ void print_replay(std::ostream& out, const Json& checks) {
   }
 }
 
+// The first uses of translations that the tables no longer held.
+void print_stale_uses(std::ostream& out, const Json& results) {
+  const auto found = results.find("stale_uses");
+  if (found == results.end()) return;
+  const Json& statistics = results["statistics"];
+  const auto value = [&](const std::string& name) {
+    return statistics["stale_uses." + name]["value"].get<std::uint64_t>();
+  };
+  fmt::print(out, "\nuses of translations compared with the tables: {}\n", show_count(value("checked")));
+  const auto line = [&](const std::string& what, std::uint64_t count) {
+    fmt::print(out, "  {:<52} {:>12}\n", what, show_count(count));
+  };
+  line("after their invalidation was complete (errors)", value("errors"));
+  for (const char* from : {"walk", "iotlb", "atc"}) {
+    for (const char* access : {"reads", "writes"}) {
+      const std::string name = std::string(from) + "_" + access;
+      if (const std::uint64_t count = value("exposed." + name)) line("exposed: " + words(name), count);
+    }
+  }
+  if (const std::uint64_t pages = value("exposed.pages")) {
+    line("pages with such uses", pages);
+    line("uses of pages that others have used since", value("exposed.reused"));
+    const Json& age = statistics["stale_uses.exposed.age"];
+    if (age["count"] != 0) {
+      fmt::print(out, "  {:<52} {:>12}\n", "longest exposure seen", show_time(age["max"].get<double>()));
+    }
+  }
+  for (const char* kind : {"errors", "exposed"}) {
+    for (const Json& use : (*found)[kind]) fmt::print(out, "  {}\n", use["text"].get<std::string>());
+  }
+}
+
 void print_checks(std::ostream& out, const Json& results) {
   std::size_t failed = 0;
   for (const Json& check : results["checks"]) failed += !check["ok"].get<bool>();
@@ -164,6 +196,7 @@ void print_summary(std::ostream& out, const Json& results) {
   print_ratios(out, statistics);
   print_attribution(out, statistics);
   print_replay(out, results["checks"]);
+  print_stale_uses(out, results);
   if (!results["notes"].empty()) fmt::print(out, "\n");
   for (const Json& note : results["notes"]) fmt::print(out, "{}\n", note.get<std::string>());
   for (const Json& warning : results["warnings"])

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "base/suggest.h"
+#include "models/stale_uses/stale_use_stats.h"
 #include "sim/component_table.h"
 #include "sim/system_checks.h"
 
@@ -92,6 +93,11 @@ class Checker {
       problems_.add(
           member.where, node.path(),
           "a component's name is a lower-case letter, then lower-case letters, digits and underscores");
+      return;
+    }
+    if (member.key == kStaleUses && system_.sim.stale_use_checks) {
+      problems_.add(member.where, node.path(),
+                    "is the name of what sim.stale_use_checks turns on; take another");
       return;
     }
     const ConfigNode* type_node = node.find("type");

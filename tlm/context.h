@@ -5,6 +5,7 @@
 #include <string>
 
 #include "tlm/page_fault_log.h"
+#include "tlm/translation_monitor.h"
 
 namespace svasim {
 
@@ -21,6 +22,9 @@ struct SimContext {
   StatRegistry& stats;
   std::string output{};  // folder for files that models write themselves; empty: the current one
   PageFaultLog page_faults{};
+  // Sees every use of a translation; nullptr: nobody does. While there is one, no device may be given a way
+  // to memory that no IOMMU sees.
+  TranslationMonitor* monitor = nullptr;
 
   bool loose() const { return timing == Timing::kLoose; }
 };

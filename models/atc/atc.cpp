@@ -192,7 +192,8 @@ void Atc::invalidate(const PcieExtension& request) {
   const Ps now = now_ps();
   const auto what = AtcInvalidation::of(request.body, request.has_pasid, request.pasid,
                                         params_.plain_invalidation_drops_pasid);
-  log_.add(what);
+  const std::uint64_t position = log_.position();
+  log_.add(what, now);
   cache_.invalidate(what);
   Invalidation& invalidation = invalidations_[request.itag];
   if (!invalidation.active) {
@@ -201,6 +202,7 @@ void Atc::invalidate(const PcieExtension& request) {
     ++active_invalidations_;
   }
   invalidation.arrived = now;
+  invalidation.position = position;
   invalidation.requester = request.requester;
   const std::uint32_t bit = std::uint32_t{1} << request.itag;
   for (std::uint32_t slot = 0; slot < accesses_.size(); ++slot) {
@@ -236,6 +238,7 @@ void Atc::complete_invalidation(unsigned itag) {
   const Ps now = now_ps();
   const Ps when = std::max({now + 1, invalidation.arrived + params_.invalidation_latency, last_posted_ + 1});
   stats_.invalidation_latency.record(when - invalidation.arrived);
+  log_.completed(invalidation.position, when);
   Transaction& completion = context_.pool.allocate(tlm::TLM_IGNORE_COMMAND, 0, nullptr, 0, when);
   completion.pcie.kind = TlpKind::kInvalidateCompletion;
   completion.pcie.requester = invalidation.requester;
@@ -324,8 +327,9 @@ Transaction& Atc::make_translation_request(const AtsSpace& space, Addr page, boo
   return request;
 }
 
-Translation Atc::take_translation(const PcieExtension& pcie, const AtsSpace& space, Addr page) {
-  Translation translation = pcie.translation;
+AtcEntry Atc::take_translation(const PcieExtension& pcie, const AtsSpace& space, Addr page,
+                               std::uint64_t born, Ps asked) {
+  AtcEntry translation(pcie.translation, born, asked);
   // SPEC: [ATS 3]: with NW the result must not be used to write, whatever the agent answered.
   translation.write = translation.write && !pcie.no_write;
   if ((translation.read || translation.write) && !translation.untranslated_only) {
@@ -358,11 +362,11 @@ void Atc::translated(tlm::tlm_generic_payload& payload) {
   const bool stale =
       success && log_.hit_since(request.position, request.space, (request.page >> shift) << shift, shift,
                                 pcie.translation.global && request.space.has_pasid);
-  Translation translation;
+  AtcEntry translation;
   if (stale) {
     stats_.stale.add();
   } else if (success && ats_) {
-    translation = take_translation(pcie, request.space, request.page);
+    translation = take_translation(pcie, request.space, request.page, request.position, request.sent);
   } else if (!success && ats_) {
     refused(pcie.status);
   }
@@ -382,6 +386,11 @@ void Atc::translated(tlm::tlm_generic_payload& payload) {
   }
   static_cast<Transaction&>(payload).release();
   queued_translations();
+}
+
+CoveringInvalidation Atc::covering(const TranslationUse& use) const {
+  const AtsSpace space{use.has_pasid, use.privileged, use.pasid};
+  return log_.covering(space, use);
 }
 
 void Atc::transmit(tlm::tlm_generic_payload& payload, Ps when) {

@@ -37,7 +37,11 @@ namespace svasim {
 // Loose timing: b_transport does the whole access. One that has to wait for a page is answered with
 // outcome kWait; the device sends it again, unchanged, with nb_transport. Messages use nb_transport
 // in both modes.
-class Atc : public sc_core::sc_module, public Inspectable, private FwReceiver, private BwReceiver {
+class Atc : public sc_core::sc_module,
+            public Inspectable,
+            public TranslationUser,
+            private FwReceiver,
+            private BwReceiver {
  public:
   Atc(sc_core::sc_module_name name, const AtcParams& params, SimContext& context);
 
@@ -57,6 +61,8 @@ class Atc : public sc_core::sc_module, public Inspectable, private FwReceiver, p
   const AtcCache& cache() const { return cache_; }
   const PageRequester& page_requester() const { return pages_; }
   const Wake& wake() const { return wake_; }
+
+  CoveringInvalidation covering(const TranslationUse& use) const override;
 
   std::uint64_t in_flight() const override;
   void dump_in_flight(std::ostream& out) const override;
@@ -86,7 +92,7 @@ class Atc : public sc_core::sc_module, public Inspectable, private FwReceiver, p
     AtsSpace space;
     Addr address = 0;
     AddressType at = AddressType::kUntranslated;
-    Translation translation;  // used; valid from kReady on
+    AtcEntry translation;  // used; valid from kReady on
   };
 
   struct Request {  // an outstanding translation request
@@ -108,7 +114,8 @@ class Atc : public sc_core::sc_module, public Inspectable, private FwReceiver, p
 
   struct Invalidation {  // by ITag
     bool active = false;
-    unsigned reads = 0;  // outstanding reads that used a covered translation
+    unsigned reads = 0;          // outstanding reads that used a covered translation
+    std::uint64_t position = 0;  // in the log
     Ps arrived = 0;
     RequesterId requester;
   };
@@ -131,13 +138,16 @@ class Atc : public sc_core::sc_module, public Inspectable, private FwReceiver, p
   void look_up(std::uint32_t slot, bool first);
   void need_translation(std::uint32_t slot);
   void queued_translations();
-  void use(std::uint32_t slot, const Translation& translation, Ps ready);
+  void use(std::uint32_t slot, const AtcEntry& translation, Ps ready);
   void fault(std::uint32_t slot);
   void send_in_order(Ps ready);
   void send(std::uint32_t slot, Ps ready);
   void finish(std::uint32_t slot, AccessOutcome outcome, CompletionStatus status, Ps when);
   void free_slot(std::uint32_t slot);
   void restore(const Access& access);
+  // To who watches the uses of translations.
+  void report_use(const PcieExtension& pcie, const AtsSpace& space, Addr address, std::uint64_t length,
+                  const AtcEntry& entry) const;
   void resume(std::uint32_t slot, unsigned code);
   bool passes_untranslated(const PcieExtension& pcie, Addr address) const;
   void access_blocking(tlm::tlm_generic_payload& payload, sc_core::sc_time& delay);
@@ -147,7 +157,8 @@ class Atc : public sc_core::sc_module, public Inspectable, private FwReceiver, p
                                         Ps when);
   void translated(tlm::tlm_generic_payload& payload);
   // What a successful completion gave, and keeps it.
-  Translation take_translation(const PcieExtension& pcie, const AtsSpace& space, Addr page);
+  AtcEntry take_translation(const PcieExtension& pcie, const AtsSpace& space, Addr page, std::uint64_t born,
+                            Ps asked);
   void refused(CompletionStatus status);
   void message(std::uint32_t index);
   void invalidate(const PcieExtension& request);

@@ -18,8 +18,8 @@ bool needs_write(const PcieExtension& pcie) {
   return pcie.kind == TlpKind::kMemWrite || (pcie.kind == TlpKind::kTranslationRequest && !pcie.no_write);
 }
 
-Translation untranslated() {
-  Translation translation;
+AtcEntry untranslated() {
+  AtcEntry translation;
   translation.untranslated_only = true;
   return translation;
 }
@@ -80,7 +80,7 @@ void Atc::start(std::uint32_t slot, tlm::tlm_generic_payload& payload) {
 
 void Atc::look_up(std::uint32_t slot, bool first) {
   Access& access = accesses_[slot];
-  const Translation* found = cache_.find(access.space, access.address);
+  const AtcEntry* found = cache_.find(access.space, access.address);
   const bool hit = found != nullptr && has_right(*found, access.write);
   if (first) {
     (hit ? stats_.hits : found == nullptr ? stats_.misses : stats_.rights_misses).add();
@@ -148,7 +148,7 @@ void Atc::queued_translations() {
   }
 }
 
-void Atc::use(std::uint32_t slot, const Translation& translation, Ps ready) {
+void Atc::use(std::uint32_t slot, const AtcEntry& translation, Ps ready) {
   Access& access = accesses_[slot];
   access.translation = translation;
   if (access.pcie->kind == TlpKind::kTranslationRequest) {
@@ -183,6 +183,9 @@ void Atc::send(std::uint32_t slot, Ps ready) {
   if (access.translation.untranslated_only) {
     stats_.untranslated.add();
   } else {
+    if (context_.monitor != nullptr) {
+      report_use(pcie, access.space, access.address, access.payload->get_data_length(), access.translation);
+    }
     pcie.at = AddressType::kTranslated;
     pcie.has_pasid = false;
     pcie.privileged = false;
@@ -196,6 +199,28 @@ void Atc::send(std::uint32_t slot, Ps ready) {
   sc_core::sc_time delay = to_sc(ready - now_ps());
   up_in_->nb_transport_bw(*access.payload, phase, delay);
   transmit(*access.payload, ready);
+}
+
+void Atc::report_use(const PcieExtension& pcie, const AtsSpace& space, Addr address, std::uint64_t length,
+                     const AtcEntry& entry) const {
+  TranslationUse use;
+  use.time = now_ps();
+  use.in_order = context_.loose();
+  use.number = pcie.id;
+  use.requester = pcie.requester;
+  use.has_pasid = space.has_pasid;
+  use.privileged = space.privileged;
+  use.read = pcie.kind == TlpKind::kMemRead;
+  use.write = pcie.kind == TlpKind::kMemWrite;
+  use.origin = TranslationOrigin::kAtc;
+  use.page_shift = entry.page_shift;
+  use.pasid = space.pasid;
+  use.iova = address;
+  use.last = address + length - 1;
+  use.address = physical(entry, address);
+  use.born = entry.born;
+  use.asked = entry.asked;
+  context_.monitor->used(*this, use);
 }
 
 // The device gets its request back as it sent it.
@@ -316,10 +341,10 @@ void Atc::access_blocking(tlm::tlm_generic_payload& payload, sc_core::sc_time& d
     }
   };
 
-  Translation translation;
+  AtcEntry translation;
   bool known = false;
   if (!passes_untranslated(pcie, address)) {
-    const Translation* found = cache_.find(space, address);
+    const AtcEntry* found = cache_.find(space, address);
     known = found != nullptr && has_right(*found, write);
     (known ? stats_.hits : found == nullptr ? stats_.misses : stats_.rights_misses).add();
     if (known) {
@@ -336,7 +361,7 @@ void Atc::access_blocking(tlm::tlm_generic_payload& payload, sc_core::sc_time& d
     stats_.translation_latency.record(now + delay.value() - sent);
     const CompletionStatus status = request.pcie.status;
     if (status == CompletionStatus::kSuccess) {
-      translation = take_translation(request.pcie, space, page_of(address));
+      translation = take_translation(request.pcie, space, page_of(address), log_.position(), now);
       known = true;
     } else {
       refused(status);
@@ -372,6 +397,9 @@ void Atc::access_blocking(tlm::tlm_generic_payload& payload, sc_core::sc_time& d
     stats_.untranslated.add();
     up_out_->b_transport(payload, delay);
     return;
+  }
+  if (context_.monitor != nullptr) {
+    report_use(pcie, space, address, payload.get_data_length(), translation);
   }
   const AddressType at = pcie.at;
   pcie.at = AddressType::kTranslated;

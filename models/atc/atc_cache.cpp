@@ -1,5 +1,7 @@
 #include "models/atc/atc_cache.h"
 
+#include <algorithm>
+
 namespace svasim {
 
 bool AtcInvalidation::covers(const AtsSpace& space, Addr page, unsigned shift, bool global) const {
@@ -21,11 +23,24 @@ bool InvalidationLog::hit_since(std::uint64_t position, const AtsSpace& space, A
     return true;
   }
   for (std::uint64_t i = position; i != next_; ++i) {
-    if (recent_[i % kRemembered].covers(space, page, shift, global)) {
+    if (recent_[i % kRemembered].what.covers(space, page, shift, global)) {
       return true;
     }
   }
   return false;
+}
+
+CoveringInvalidation InvalidationLog::covering(const AtsSpace& space, const TranslationUse& use) const {
+  const Addr page = use.iova & ~(kPageSize - 1);
+  CoveringInvalidation first;
+  for (std::uint64_t i = std::max(use.born, next_ - std::min<std::uint64_t>(next_, kRemembered)); i != next_;
+       ++i) {
+    const Item& item = recent_[i % kRemembered];
+    if (!item.what.covers(space, page, kPageShift, false)) continue;
+    if (item.done != kNever && use.after(item.done)) return {item.arrived, item.done};
+    if (!first.exists()) first = {item.arrived, item.done};
+  }
+  return first;
 }
 
 AtsSpace AtcCache::space_of(std::uint64_t key) {
@@ -33,15 +48,15 @@ AtsSpace AtcCache::space_of(std::uint64_t key) {
                   Pasid(static_cast<std::uint32_t>((key >> 2U) & kMaxPasid))};
 }
 
-const Translation* AtcCache::find(const AtsSpace& space, Addr address) {
-  const Translation* entry = tlb_.lookup(space.key(), address);
+const AtcEntry* AtcCache::find(const AtsSpace& space, Addr address) {
+  const AtcEntry* entry = tlb_.lookup(space.key(), address);
   if (entry == nullptr && any_global_ && space.has_pasid) {
     entry = tlb_.lookup(kGlobal | (space.key() & 3U), address);
   }
   return entry;
 }
 
-void AtcCache::fill(const AtsSpace& space, Addr address, const Translation& translation) {
+void AtcCache::fill(const AtsSpace& space, Addr address, const AtcEntry& translation) {
   // SPEC: [ATS 3.2]: Global means something only for requests with PASID.
   const bool global = translation.global && space.has_pasid;
   any_global_ = any_global_ || global;
@@ -50,7 +65,7 @@ void AtcCache::fill(const AtsSpace& space, Addr address, const Translation& tran
 }
 
 unsigned AtcCache::invalidate(const AtcInvalidation& invalidation) {
-  return tlb_.invalidate_if([&](std::uint64_t key, Addr page, unsigned shift, const Translation&) {
+  return tlb_.invalidate_if([&](std::uint64_t key, Addr page, unsigned shift, const AtcEntry&) {
     return invalidation.covers(space_of(key), page, shift, (key & kGlobal) != 0);
   });
 }

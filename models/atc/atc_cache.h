@@ -9,6 +9,7 @@
 #include "models/formats/ats_messages.h"
 #include "models/tlb/tlb.h"
 #include "tlm/pcie_protocol.h"
+#include "tlm/translation_monitor.h"
 
 namespace svasim {
 
@@ -54,15 +55,38 @@ struct AtcInvalidation {
 // what started before those counts as hit.
 class InvalidationLog {
  public:
-  void add(const AtcInvalidation& invalidation) { recent_[next_++ % kRemembered] = invalidation; }
+  void add(const AtcInvalidation& invalidation, Ps now) {
+    recent_[next_++ % kRemembered] = {invalidation, now, kNever};
+  }
+  // The completion of the invalidation at this position leaves at `when`.
+  void completed(std::uint64_t position, Ps when) {
+    if (next_ - position <= kRemembered) recent_[position % kRemembered].done = when;
+  }
   // Place in the sequence: of everything that starts now.
   std::uint64_t position() const { return next_; }
   bool hit_since(std::uint64_t position, const AtsSpace& space, Addr page, unsigned shift, bool global) const;
+  // What came since `use` was born and covers it: one that was done before it, else the first.
+  // MODEL: of what came before the last invalidations that are remembered, nothing is known.
+  CoveringInvalidation covering(const AtsSpace& space, const TranslationUse& use) const;
 
  private:
+  struct Item {
+    AtcInvalidation what;
+    Ps arrived = 0;
+    Ps done = kNever;
+  };
   static constexpr std::size_t kRemembered = 64;
-  std::array<AtcInvalidation, kRemembered> recent_{};
+  std::array<Item, kRemembered> recent_{};
   std::uint64_t next_ = 0;
+};
+
+// A translation and when it was asked for: the time, and the position in the log.
+struct AtcEntry : Translation {
+  AtcEntry() = default;
+  AtcEntry(const Translation& translation, std::uint64_t born_at, Ps asked_at)
+      : Translation(translation), born(born_at), asked(asked_at) {}
+  std::uint64_t born = 0;
+  Ps asked = 0;
 };
 
 inline bool has_right(const Translation& translation, bool write) {
@@ -74,9 +98,9 @@ class AtcCache {
   AtcCache(const TlbParams& params, std::uint64_t seed, std::string_view name) : tlb_(params, seed, name) {}
 
   // The translation of the page that holds `address`, or nullptr; its rights may not suffice.
-  const Translation* find(const AtsSpace& space, Addr address);
+  const AtcEntry* find(const AtsSpace& space, Addr address);
   // Keeps a translation of the page that holds `address`. It has a right and U is not set.
-  void fill(const AtsSpace& space, Addr address, const Translation& translation);
+  void fill(const AtsSpace& space, Addr address, const AtcEntry& translation);
   unsigned invalidate(const AtcInvalidation& invalidation);
   void clear() { tlb_.invalidate_all(); }
 
@@ -88,7 +112,7 @@ class AtcCache {
   static constexpr std::uint64_t kGlobal = std::uint64_t{1} << 40;
   static AtsSpace space_of(std::uint64_t key);
 
-  Tlb<Translation> tlb_;
+  Tlb<AtcEntry> tlb_;
   bool any_global_ = false;
 };
 

@@ -70,6 +70,8 @@ struct AddressSpace {
   const PageTableFormat* second_format = nullptr;
   Addr second_root = 0;
 
+  std::uint64_t born = 0;  // invalidations that had taken effect when its entry was asked for
+
   Addr entry = 0;  // where it was read: a PASID-table or legacy context entry
 
   // Of the paging-structure cache that knows the tables walked.
@@ -94,6 +96,7 @@ struct ContextEntry {
   Addr entry = 0;  // where it was read
   // Legacy: the entry names the address space itself.
   AddressSpace space;
+  std::uint64_t born = 0;  // as that of an AddressSpace
 };
 
 }  // namespace svasim

@@ -18,7 +18,7 @@ using PasidField = Field<51, 32>;
 
 bool Iommu::get_direct_mem_ptr(unsigned port, tlm::tlm_generic_payload& payload, tlm::tlm_dmi& dmi) {
   auto* ledger = payload.get_extension<UseLedger>();
-  if (!context_.loose() || port >= links_.size() || ledger == nullptr) {
+  if (!context_.loose() || context_.monitor != nullptr || port >= links_.size() || ledger == nullptr) {
     return false;
   }
   PcieExtension& pcie = Transaction::of(payload).pcie;

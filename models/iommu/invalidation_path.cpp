@@ -139,6 +139,9 @@ bool Iommu::execute(const InvalidationOperation& operation, Ps& cost) {
   }
   advance_head();
   stats_.descriptors.add();
+  if (context_.monitor != nullptr) {
+    history_.executed(operation, translator_.stale_check().count(), now_ps());
+  }
   switch (operation.kind) {
     case Kind::kDeviceTlb:
       cost = params_.message_latency;
@@ -188,6 +191,7 @@ void Iommu::invalidate_caches(const InvalidationOperation& operation) {
       const bool always = capabilities_.params().version >= 2;
       if (always || operation.drain_reads) drain_.reads_before = next_number_;
       if (always || operation.drain_writes) drain_.writes_before = next_number_;
+      if (always || operation.drain_reads || operation.drain_writes) latest_drained_ = latest_retire_;
       return invalidate_translations(operation.scope);
     }
     default:
@@ -207,8 +211,9 @@ void Iommu::wait_for_drain(const InvalidationOperation& operation,
   wait.drain.page_requests_before = operation.page_drain ? next_number_ : 0;
   wait.devices_before = command ? 0 : device_invalidation_number_ + 1;
   wait.scopes = translator_.stale_check().count();
+  wait.history = history_.count();
   wait.executed = now_ps();
-  wait.earliest = std::max(wait.executed, latest_retire_);
+  wait.earliest = std::max(wait.executed, operation.page_drain ? latest_retire_ : latest_drained_);
   waits_.push_back(wait);
   check_waits();
 }
@@ -224,6 +229,9 @@ void Iommu::invalidate_by_register(RegisterInvalidation::Command command, Ps& ti
       registers_.invalidation().start(command, allowed, capabilities_.params().max_address_mask);
   if (!operation) {
     return registers_.invalidation().done(command);
+  }
+  if (context_.monitor != nullptr) {
+    history_.commanded(*operation, translator_.stale_check().count(), now_ps());
   }
   invalidate_caches(*operation);
   if (context_.loose()) {
@@ -250,6 +258,9 @@ void Iommu::invalidate_translations(const InvalidationScope& scope) {
 
 // Contexts known to requests under way may be outdated: the caches must not learn from them.
 void Iommu::outdate_contexts() {
+  InvalidationScope nothing;
+  nothing.kind = InvalidationScope::Kind::kNothing;
+  translator_.stale_check().executed(nothing);
   for (Fetch& fetch : fetches_) {
     fetch.outdated = true;
   }
@@ -432,13 +443,13 @@ void Iommu::check_waits() {
 void Iommu::finish_wait() {
   const PendingWait wait = waits_.front();
   waits_.erase(waits_.begin());
+  translator_.stale_check().completed(wait.scopes);
+  history_.completed(wait.history, now_ps());
   if (wait.command) {
-    translator_.stale_check().completed(wait.scopes);
     return registers_.invalidation().done(*wait.command);
   }
   stats_.waits.add();
   stats_.drain_latency.record(now_ps() - wait.executed);
-  translator_.stale_check().completed(wait.scopes);
   if (wait.operation.interrupt) {
     if (const auto message = registers_.invalidation_completed()) {
       send_interrupt(*message);

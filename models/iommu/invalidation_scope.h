@@ -10,7 +10,8 @@
 namespace svasim {
 
 struct InvalidationScope {
-  enum class Kind : std::uint8_t { kGlobal, kDomain, kDomainPage, kPasid, kPasidPage };
+  // kNothing: of context or PASID cache, which is counted with the others.
+  enum class Kind : std::uint8_t { kGlobal, kDomain, kDomainPage, kPasid, kPasidPage, kNothing };
   Kind kind = Kind::kGlobal;
   DomainId did;
   Pasid pasid;
@@ -39,6 +40,8 @@ struct InvalidationScope {
         return tag.did() == did && tag.pasid() == pasid;
       case Kind::kPasidPage:
         return first_stage && tag.did() == did && tag.pasid() == pasid && overlaps(page, page_shift);
+      case Kind::kNothing:
+        return false;
     }
     return true;
   }
@@ -57,6 +60,8 @@ struct InvalidationScope {
         return first_stage && tag.did() == did && tag.pasid() == pasid;
       case Kind::kPasidPage:
         return first_stage && tag.did() == did && tag.pasid() == pasid && !leaf_only && overlaps(first, span);
+      case Kind::kNothing:
+        return false;
     }
     return true;
   }

@@ -308,6 +308,11 @@ void Iommu::apply(const Registers::Effects& effects, Ps& time) {
     ++queue_epoch_;
     queue_busy_ = false;
     buffer_bytes_ = 0;
+    history_.restart();
+    noted_ = 0;
+  }
+  if (effects.queue && context_.monitor != nullptr) {
+    note_queued();
   }
   if (effects.queue) {
     if (context_.loose()) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "models/iommu/fault_log.h"
+#include "models/iommu/invalidation_history.h"
 #include "models/iommu/invalidation_operation.h"
 #include "models/iommu/iommu_params.h"
 #include "models/iommu/iommu_stats.h"
@@ -38,6 +39,7 @@ namespace svasim {
 // call-back.
 class Iommu : public sc_core::sc_module,
               public Inspectable,
+              public TranslationUser,
               private FwReceiver,
               private BwReceiver,
               private GrantListener,
@@ -70,6 +72,12 @@ class Iommu : public sc_core::sc_module,
   const TranslationCaches& caches() const { return translator_.caches(); }
   const Registers& registers() const { return registers_; }
   const Wake& wake() const { return wake_; }
+
+  // The root pointer in force.
+  const RootPointer& root() const { return translator_.root(); }
+  // A word of memory as it is now, without time and without effect; false: there is none.
+  bool peek(Addr address, std::uint64_t& word);
+  CoveringInvalidation covering(const TranslationUse& use) const override { return history_.covering(use); }
 
   std::uint64_t in_flight() const override;
   void dump_in_flight(std::ostream& out) const override;
@@ -198,6 +206,7 @@ class Iommu : public sc_core::sc_module,
     Drain drain;
     std::uint64_t devices_before = 0;  // device invalidations with lower numbers, too
     std::uint64_t scopes = 0;          // for StaleCheck
+    std::uint64_t history = 0;         // for InvalidationHistory
     Ps earliest = 0;
     Ps executed = 0;
     bool writing = false;
@@ -237,6 +246,7 @@ class Iommu : public sc_core::sc_module,
   }
   void schedule(Ps when, Work work, std::uint64_t key, std::uint32_t index,
                 tlm::tlm_generic_payload* payload = nullptr);
+  bool debug_access(tlm::tlm_command command, Addr address, std::uint64_t& word);
   // Carries out a register access; `time` (loose timing) grows by what its effects take.
   void access_registers(tlm::tlm_generic_payload& payload, Ps& time);
   void apply(const Registers::Effects& effects, Ps& time);
@@ -333,6 +343,11 @@ class Iommu : public sc_core::sc_module,
   void revoke(Addr first, Addr last) override;
   void used(std::uint64_t key, std::uint64_t times) override;
 
+  // --- use_watch.cpp, while there is a monitor
+  void report_use(const Request& request) const;
+  // Descriptors that software has added to the queue.
+  void note_queued();
+
   // --- loose_path.cpp
   void translate_now(Transaction& payload, unsigned link, Ps& time);
   void fetch_now(Request& request, Action action, Ps& time);
@@ -386,6 +401,7 @@ class Iommu : public sc_core::sc_module,
   std::unique_ptr<InitiatorSocket<PcieProtocol>> page_request_socket_;
   DataPort data_;
   StructurePort structures_;
+  tlm::tlm_generic_payload debug_payload_;
   Wake wake_;
   const sc_core::sc_time end_request_delay_;
   const Ps lookup_latency_;
@@ -402,7 +418,8 @@ class Iommu : public sc_core::sc_module,
   std::uint64_t next_number_ = 0;
   std::uint32_t oldest_ = kNoRequest;
   std::uint32_t youngest_ = kNoRequest;
-  Ps latest_retire_ = 0;
+  Ps latest_retire_ = 0;   // of all requests that have finished, or are known to at a time to come
+  Ps latest_drained_ = 0;  // of those that drain_ includes
   std::vector<Request> loose_requests_;
   unsigned loose_depth_ = 0;
   bool granted_ = false;  // devices may have direct access to memory
@@ -438,6 +455,8 @@ class Iommu : public sc_core::sc_module,
   bool queue_running_ = false;     // loose timing: inside run_queue_now
   std::uint32_t queue_epoch_ = 0;  // work of an earlier epoch is void
   Drain drain_;                    // asked for by the invalidations so far
+  InvalidationHistory history_;
+  std::uint64_t noted_ = 0;  // offset in the queue up to which history_ knows it
   std::vector<PendingWait> waits_;
   std::array<DeviceInvalidation, 32> device_invalidations_{};
   Ps timeout_due_ = kNever;

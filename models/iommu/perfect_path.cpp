@@ -31,13 +31,7 @@ void Iommu::walk_at_once(Request& r) {
   PageWalk machine;
   std::uint64_t word = 0;
   const auto access = [&](tlm::tlm_command command) {
-    tlm::tlm_generic_payload payload;
-    payload.set_command(command);
-    payload.set_address(machine.address());
-    payload.set_data_ptr(reinterpret_cast<unsigned char*>(&word));
-    payload.set_data_length(sizeof(word));
-    payload.set_streaming_width(sizeof(word));
-    return structures_.port.socket()->transport_dbg(payload) == sizeof(word);
+    return debug_access(command, machine.address(), word);
   };
   PageWalk::Need need = machine.start(request);
   while (need != PageWalk::Need::kDone) {

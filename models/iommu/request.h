@@ -52,6 +52,13 @@ struct Request {
   ContextEntry own_context;
   AddressSpace own_space;
 
+  // What the translation rests on: how many invalidations had taken effect when it, its context entry and
+  // its address space were asked for.
+  std::uint64_t born = 0;
+  std::uint64_t context_born = 0;
+  std::uint64_t space_born = 0;
+  SpaceTag tag;
+
   // Outcome.
   FaultReason fault = FaultReason::kNone;
   FaultPlace place;      // of the fault, when there is one

@@ -160,9 +160,15 @@ Iommu::Action Iommu::conclude(Request& r) {
   if (r.kind == RequestKind::kTranslationRequest) {
     answer_translation(r);
     write_entry(r);
+    if (context_.monitor != nullptr) {
+      report_use(r);
+    }
     return Action::kAnswer;
   }
   set_translation(r);
+  if (context_.monitor != nullptr) {
+    report_use(r);
+  }
   return Action::kForward;
 }
 

@@ -34,7 +34,8 @@ class StaleCheck {
     return false;
   }
 
-  // `born` is count() when the walk of the translation began; it is advanced past what was checked.
+  // `born` is count() when the walk of the translation began; it is advanced past what was checked, unless
+  // something was found: every use is one too many.
   bool stale(std::uint64_t& born, SpaceTag tag, Addr page, unsigned shift) const {
     if (born >= completed_) {
       return false;
@@ -48,7 +49,7 @@ class StaleCheck {
     for (; number < completed_; ++number) {
       found = found || recent_[number % kRecent].covers(tag, page, shift);
     }
-    born = completed_;
+    born = found ? born : completed_;
     return found;
   }
 

@@ -50,8 +50,9 @@ FaultPlace StructureFetch::place() const {
   return {Structure::kPasidTableEntry, address_};
 }
 
-State StructureFetch::start_context(const RootPointer& root, RequesterId requester) {
+State StructureFetch::start_context(const RootPointer& root, RequesterId requester, std::uint64_t born) {
   requester_ = requester;
+  born_ = born;
   quiet_ = false;
   return root.mode == TranslationMode::kLegacy
              ? read(Entry::kLegacyRoot, LegacyRootEntry::address(root.table, requester),
@@ -60,8 +61,9 @@ State StructureFetch::start_context(const RootPointer& root, RequesterId request
                     ScalableRootEntry::kBytes);
 }
 
-State StructureFetch::start_pasid(const ContextEntry& context, Pasid pasid) {
+State StructureFetch::start_pasid(const ContextEntry& context, Pasid pasid, std::uint64_t born) {
   context_ = context;
+  born_ = born;
   pasid_ = pasid;
   quiet_ = context.quiet;
   return read(Entry::kPasidDirectory, PasidDirectoryEntry::address(context.directory, pasid),
@@ -144,6 +146,8 @@ State StructureFetch::legacy_context(const Capabilities& capabilities, const Buf
   context_.legacy = true;
   context_.quiet = quiet_;
   context_.device_tlb = type == TranslationType::kWithAts;
+  space.born = born_;
+  context_.born = born_;
   context_.space = space;
   context_.entry = context_.space.entry = address_;
   return State::kDone;
@@ -191,6 +195,7 @@ State StructureFetch::scalable_context(const Capabilities& capabilities, const B
   if ((context.page_requests && !context.device_tlb) || context.rid_pasid.value() >= context.pasid_limit) {
     return fail(FaultReason::kContextInvalid);
   }
+  context.born = born_;
   context_ = context;
   return State::kDone;
 }
@@ -281,6 +286,7 @@ State StructureFetch::pasid_table(const Capabilities& capabilities, const Buffer
   }
   space.tag = SpaceTag(space.kind, space.did, pasid_);
   space.entry = address_;
+  space.born = born_;
   space_ = space;
   return State::kDone;
 }

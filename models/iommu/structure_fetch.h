@@ -29,9 +29,10 @@ class StructureFetch {
   using Buffer = Words<kMaxBytes / 8>;
 
   // The context entry of a requester.
-  State start_context(const RootPointer& root, RequesterId requester);
+  // `born`: how many invalidations have taken effect.
+  State start_context(const RootPointer& root, RequesterId requester, std::uint64_t born = 0);
   // The PASID-table entry of a context (scalable mode).
-  State start_pasid(const ContextEntry& context, Pasid pasid);
+  State start_pasid(const ContextEntry& context, Pasid pasid, std::uint64_t born = 0);
   // The bytes asked for; ok: the read succeeded.
   State step(const Capabilities& capabilities, const Buffer& data, bool ok);
 
@@ -73,6 +74,7 @@ class StructureFetch {
   RequesterId requester_;
   Pasid pasid_;
   bool quiet_ = false;
+  std::uint64_t born_ = 0;
   FaultReason fault_ = FaultReason::kNone;
   ContextEntry context_;
   AddressSpace space_;

@@ -196,6 +196,9 @@ void Iommu::retire(std::uint32_t index, Ps when) {
     wake_.arm(when);
   }
   latest_retire_ = std::max(latest_retire_, when);
+  if (drain_.includes(r)) {
+    latest_drained_ = std::max(latest_drained_, when);
+  }
   if (!waits_.empty()) {
     for (PendingWait& wait : waits_) {
       if (wait.drain.includes(r)) {

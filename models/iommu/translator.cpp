@@ -36,6 +36,7 @@ Next Translator::resolve_anew(Request& request) {
     }
   }
   request.quiet = context->quiet;
+  request.context_born = context->born;
   if (check_context(request, *context); request.fault != FaultReason::kNone) {
     return Next::kDone;
   }
@@ -76,6 +77,7 @@ Next Translator::resolve_anew(Request& request) {
     repeated_age_ = caches_.contexts_age();
     repeated_space_ = &space;
     repeated_legacy_ = context->legacy;
+    repeated_context_born_ = context->born;
     repeated_privileged_ = request.access.privileged;
   }
   return Next::kDone;
@@ -244,6 +246,9 @@ bool Translator::stands(Request& request, Iotlb::Held& held) {
 // The translation is known and allows the access.
 Next Translator::use(Request& request, std::uint64_t& born) {
   const AddressSpace& space = *request.space;
+  request.born = born;
+  request.space_born = space.born;
+  request.tag = space.tag;
   if (stale_check_.stale(born, space.tag, request.iova & ~(kPageSize - 1), kPageShift)) {
     stats_.stale_uses.add();
   }

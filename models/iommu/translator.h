@@ -49,6 +49,7 @@ class Translator {
       request.space = repeated_space_;
       request.quiet = repeated_space_->quiet;
       request.access.privileged = repeated_privileged_;
+      request.context_born = repeated_context_born_;
       return Next::kDone;
     }
     return resolve_anew(request);
@@ -66,10 +67,11 @@ class Translator {
   }
 
   StructureFetch::State fetch_context(const Request& request, StructureFetch& fetch) const {
-    return fetch.start_context(root_, request.requester);
+    return fetch.start_context(root_, request.requester, stale_check_.count());
   }
   StructureFetch::State fetch_pasid(const Request& request, StructureFetch& fetch) const {
-    return fetch.start_pasid(request.own_context, pasid_of(request, request.own_context));
+    return fetch.start_pasid(request.own_context, pasid_of(request, request.own_context),
+                             stale_check_.count());
   }
   // The caches learn from a fetch that is done.
   void learn(const StructureFetch& fetch, RequesterId requester, Pasid pasid);
@@ -150,6 +152,7 @@ class Translator {
   std::uint64_t repeated_key_ = kNoKey;
   std::uint64_t repeated_age_ = 0;
   const AddressSpace* repeated_space_ = nullptr;
+  std::uint64_t repeated_context_born_ = 0;
   bool repeated_legacy_ = false;
   bool repeated_privileged_ = false;
 };

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cstring>
+
 #include "base/check.h"
 #include "tlm/compare_swap.h"
 #include "tlm/direct_grant.h"
@@ -141,16 +144,44 @@ unsigned Memory::transport_dbg(unsigned /*port*/, tlm::tlm_generic_payload& payl
   if (!contents_.contains(offset, length)) {
     return 0;
   }
+  if (payload.is_read()) {
+    look(offset, payload.get_data_ptr(), length);
+    return length;
+  }
   while (channels_.ready(now_ps())) {
     served_.push_back(serve());
     wake_.arm(now_ps());
   }
-  if (payload.is_write()) {
-    contents_.write(offset, payload.get_data_ptr(), length);
-  } else {
-    contents_.read(offset, payload.get_data_ptr(), length);
-  }
+  contents_.write(offset, payload.get_data_ptr(), length);
   return length;
+}
+
+// The contents as what has arrived leaves them. WHY nothing is served for it: who only looks must not change
+// when anything happens.
+void Memory::look(Addr offset, unsigned char* data, unsigned length) const {
+  contents_.read(offset, data, length);
+  const Ps now = now_ps();
+  channels_.for_each([&](const tlm::tlm_generic_payload* payload, Ps arrival) {
+    if (arrival > now || !payload->is_write() || payload->get_byte_enable_ptr() != nullptr) {
+      return;
+    }
+    const Addr first = payload->get_address() - params_.base;
+    const unsigned bytes = payload->get_data_length();
+    if (!contents_.contains(first, bytes) || first >= offset + length || offset >= first + bytes) {
+      return;
+    }
+    const Addr from = std::max(first, offset);
+    const Addr end = std::min(first + bytes, offset + length);
+    unsigned char* const target = data + (from - offset);
+    const std::size_t part = end - from;
+    // An atomic update lies in what is looked at as a whole, or it is not known whether it will swap.
+    if (const auto* swap = payload->get_extension<CompareSwap>()) {
+      if (part != bytes || std::memcmp(target, &swap->expected, part) != 0) {
+        return;
+      }
+    }
+    std::memcpy(target, payload->get_data_ptr() + (from - first), part);
+  });
 }
 
 void Memory::access(tlm::tlm_generic_payload& payload) {

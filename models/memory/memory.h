@@ -56,6 +56,7 @@ class Memory : public sc_core::sc_module, public Inspectable, private FwReceiver
   void run();
   enum class LookUp : std::uint8_t { kHit, kMiss, kNone };
   LookUp look_up(tlm::tlm_generic_payload& payload);
+  void look(Addr offset, unsigned char* data, unsigned length) const;
   // Serves the first arrival.
   Channels::Served serve();
   void respond(const Channels::Served& served);

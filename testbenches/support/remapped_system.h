@@ -12,6 +12,7 @@
 #include "models/iommu/iommu.h"
 #include "models/memory/memory.h"
 #include "models/memory/memory_bus.h"
+#include "models/stale_uses/iommu_view.h"
 #include "models/walker/walker.h"
 #include "support/direct_accesses.h"
 #include "tlm/time.h"
@@ -128,6 +129,10 @@ class RemappedSystem {
     bus_ = std::make_unique<MemoryBus>("bus", memory_bus_params().defaults(), context_, 3, 1);
     walker_ = std::make_unique<PageTableWalker>("walker", walker_parameters, context_);
     iommu_ = std::make_unique<Iommu>("iommu", iommu_parameters, context_);
+    detector_ = std::make_unique<StaleUseDetector>("stale_uses", context_, 20);
+    context_.monitor = detector_.get();
+    tables_ = std::make_unique<IommuView>(*iommu_);
+    detector_->watch("iommu", *iommu_, *tables_);
     bus_->map(0, "memory", 0, memory_->contents().size());
     bus_->target(0).bind(memory_->socket());
     iommu_->data_socket().bind(bus_->initiator(0));
@@ -142,6 +147,7 @@ class RemappedSystem {
 
   SparseMemory& memory() { return memory_->contents(); }
   Iommu& iommu() { return *iommu_; }
+  const StaleUseDetector& detector() const { return *detector_; }
   RequestSource& device() { return device_; }
   bool loose() const { return context_.loose(); }
   TransactionPool& pool() { return pool_; }
@@ -217,6 +223,8 @@ class RemappedSystem {
   std::unique_ptr<MemoryBus> bus_;
   std::unique_ptr<PageTableWalker> walker_;
   std::unique_ptr<Iommu> iommu_;
+  std::unique_ptr<IommuView> tables_;
+  std::unique_ptr<StaleUseDetector> detector_;
   RequestSource device_{"device", pool_};
   Software software_{"software"};
   std::uint64_t tail_ = 0;

@@ -95,6 +95,10 @@ class RandomTranslation {
     }
     const IommuStats& stats = system_.iommu().stats();
     EXPECT_EQ(stats.stale_uses.value, 0u);
+    const StaleUseDetector& detector = system_.detector();
+    EXPECT_GT(detector.stats().checked.value, 0u);
+    EXPECT_EQ(detector.stats().errors.value, 0u)
+        << (detector.errors().empty() ? "" : detector.errors()[0].sentence());
     EXPECT_EQ(stats.faults_recorded.value + stats.faults_dropped.value, logged_);
     EXPECT_GT(hits_, translations_ / 24) << "few hits prove little";
     EXPECT_LE(mixed_, translations_ / 200) << "too many answers that could not be judged";

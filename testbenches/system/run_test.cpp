@@ -239,6 +239,25 @@ TEST_F(Run, DirectMemoryChangesNoResult) {
   EXPECT_EQ(results, without.results());
 }
 
+TEST_F(Run, StaleUseChecksChangeNoStatistic) {
+  for (const char* timing : {"sim.timing=approximate", "sim.timing=loose"}) {
+    const std::vector<std::string> watched = with(with(kShort, timing), "sim.stale_use_checks=true");
+    const Outcome off = run(kQuickstart, with(kShort, timing));
+    const Outcome on = run(kQuickstart, watched);
+    ASSERT_EQ(on.code, kExitOk) << on.err;
+    EXPECT_EQ(run(kQuickstart, with(watched, "sim.construction=reversed")).results_text(), on.results_text());
+    EXPECT_FALSE(off.results().contains("stale_uses"));
+    Json statistics = on.results()["statistics"];
+    EXPECT_GT(statistics["stale_uses.checked"]["value"], 1000);
+    for (auto stat = statistics.begin(); stat != statistics.end();) {
+      stat = stat.key().rfind("stale_uses.", 0) == 0 ? statistics.erase(stat) : std::next(stat);
+    }
+    EXPECT_EQ(statistics, off.results()["statistics"]);
+    EXPECT_EQ(on.results()["end"], off.results()["end"]);
+    EXPECT_THAT(on.out, HasSubstr("uses of translations compared with the tables"));
+  }
+}
+
 TEST_F(Run, LooseAndApproximateAgreeOnWhatDoesNotDependOnTime) {
   const Outcome approximate = run(kQuickstart, kShort);
   const Outcome loose = run(kQuickstart, with(kShort, "sim.timing=loose"));

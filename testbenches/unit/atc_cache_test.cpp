@@ -15,8 +15,8 @@ AtcInvalidation request(AtsRange range, bool has_pasid, unsigned pasid, bool glo
   return AtcInvalidation::of(make_invalidate_request_body(range, global), has_pasid, Pasid(pasid), drops);
 }
 
-Translation page(Addr address, unsigned shift, bool write = true, bool global = false) {
-  Translation t;
+AtcEntry entry(Addr address, unsigned shift, bool write = true, bool global = false) {
+  AtcEntry t;
   t.address = address;
   t.page_shift = static_cast<std::uint8_t>(shift);
   t.read = true;
@@ -95,7 +95,7 @@ TEST(AtcInvalidation, SmallRangeHitsTheLargePageAroundIt) {
 TEST(InvalidationLog, TellsWhatStartedBefore) {
   InvalidationLog log;
   const std::uint64_t before = log.position();
-  log.add(request(encode_range(kPage, 12), true, 5, false));
+  log.add(request(encode_range(kPage, 12), true, 5, false), 0);
   const std::uint64_t after = log.position();
   EXPECT_TRUE(log.hit_since(before, with(5), kPage, 12, false));
   EXPECT_FALSE(log.hit_since(before, with(6), kPage, 12, false));
@@ -105,9 +105,9 @@ TEST(InvalidationLog, TellsWhatStartedBefore) {
 TEST(InvalidationLog, ForgetsOnTheSafeSide) {
   InvalidationLog log;
   const std::uint64_t before = log.position();
-  for (int i = 0; i < 64; ++i) log.add(request(encode_range(0x1000, 12), true, 9, false));
+  for (int i = 0; i < 64; ++i) log.add(request(encode_range(0x1000, 12), true, 9, false), 0);
   EXPECT_FALSE(log.hit_since(before, with(5), kPage, 12, false)) << "all 64 are remembered";
-  log.add(request(encode_range(0x1000, 12), true, 9, false));
+  log.add(request(encode_range(0x1000, 12), true, 9, false), 0);
   EXPECT_TRUE(log.hit_since(before, with(5), kPage, 12, false)) << "one is not known any more";
 }
 
@@ -117,18 +117,18 @@ class AtcCacheTest : public ::testing::Test {
 };
 
 TEST_F(AtcCacheTest, SpacesAreSeparate) {
-  cache_.fill(with(5), kPage, page(0x1000, 12));
+  cache_.fill(with(5), kPage, entry(0x1000, 12));
   EXPECT_NE(cache_.find(with(5), kPage + 0xFFF), nullptr);
   EXPECT_EQ(cache_.find(with(6), kPage), nullptr);
   EXPECT_EQ(cache_.find(with(5, true), kPage), nullptr) << "rights are those of one privilege";
   EXPECT_EQ(cache_.find(plain(), kPage), nullptr);
   // PASID 0 is not the absence of a PASID.
-  cache_.fill(with(0), kPage, page(0x2000, 12));
+  cache_.fill(with(0), kPage, entry(0x2000, 12));
   EXPECT_EQ(cache_.find(plain(), kPage), nullptr);
 }
 
 TEST_F(AtcCacheTest, GlobalAnswersForEveryPasid) {
-  cache_.fill(with(5), kPage, page(0x1000, 12, true, true));
+  cache_.fill(with(5), kPage, entry(0x1000, 12, true, true));
   EXPECT_NE(cache_.find(with(6), kPage), nullptr);
   EXPECT_EQ(cache_.find(plain(), kPage), nullptr);
   cache_.invalidate(request(encode_range(kPage, 12), true, 5, false));
@@ -138,15 +138,15 @@ TEST_F(AtcCacheTest, GlobalAnswersForEveryPasid) {
 }
 
 TEST_F(AtcCacheTest, GlobalWithoutPasidMeansNothing) {
-  cache_.fill(plain(), kPage, page(0x1000, 12, true, true));
+  cache_.fill(plain(), kPage, entry(0x1000, 12, true, true));
   EXPECT_EQ(cache_.find(with(5), kPage), nullptr);
   EXPECT_NE(cache_.find(plain(), kPage), nullptr);
 }
 
 TEST_F(AtcCacheTest, InvalidationDropsThePageOnly) {
-  cache_.fill(with(5), kPage, page(0x1000, 12));
-  cache_.fill(with(5), kPage + kPageSize, page(0x2000, 12));
-  cache_.fill(with(6), kPage, page(0x3000, 12));
+  cache_.fill(with(5), kPage, entry(0x1000, 12));
+  cache_.fill(with(5), kPage + kPageSize, entry(0x2000, 12));
+  cache_.fill(with(6), kPage, entry(0x3000, 12));
   EXPECT_EQ(cache_.invalidate(request(encode_range(kPage, 12), true, 5, false)), 1U);
   EXPECT_EQ(cache_.find(with(5), kPage), nullptr);
   EXPECT_NE(cache_.find(with(5), kPage + kPageSize), nullptr);
