@@ -29,7 +29,7 @@ Dsa::Dsa(sc_core::sc_module_name name, const DsaParams& params, SimContext& cont
       in_progress_(params.queues, 0),
       engines_(params.engines),
       groups_(params.groups),
-      tasks_(std::size_t{params.engines} * params.descriptors_in_progress),
+      tasks_(std::size_t{params.engines} * (params.descriptors_in_progress + params.batches_in_progress)),
       read_units_(params.read_buffers),
       write_units_(params.write_buffers) {
   SC_HAS_PROCESS(Dsa);
@@ -37,8 +37,9 @@ Dsa::Dsa(sc_core::sc_module_name name, const DsaParams& params, SimContext& cont
   sensitive << wake_.event();
   dont_initialize();
   for (unsigned engine = 0; engine < params.engines; ++engine) {
-    for (unsigned i = params.descriptors_in_progress; i-- != 0;) {
-      engines_[engine].free.push_back(engine * params.descriptors_in_progress + i);
+    for (unsigned i = slots(); i-- != 0;) {
+      const bool batch = i >= params.descriptors_in_progress;
+      (batch ? engines_[engine].free_batches : engines_[engine].free).push_back(engine * slots() + i);
     }
   }
   stats_.describe(context.stats, this->name());
@@ -164,6 +165,7 @@ void Dsa::submit(std::uint64_t offset, const unsigned char* data, unsigned lengt
   submission.arrived = when;
   submission.ready = when + params_.portal_latency;
   submission.queue = static_cast<unsigned>(number);
+  submission.number = next_submission_++;
   if (!dispatch_.push(submission)) {
     stats_.dropped.add();
     Task lost;
@@ -188,14 +190,17 @@ void Dsa::report_error(DsaStatus status, const Task* task, Addr address, bool wr
   stats_.software_errors.add();
   std::uint64_t word0 = E::ERROR::make(static_cast<std::uint64_t>(status)) | E::WRITE::make(write) |
                         E::ERROR_INFO_VALID::make(info != 0);
+  std::uint64_t word1 = DsaSwerrorInfo::ERROR_INFO::make(info);
   if (task != nullptr) {
     const DsaDescriptor& descriptor = task->submission.descriptor;
     const DsaQueueConfig& queue = queues_[task->submission.queue];
     word0 |= E::DESCRIPTOR_VALID::make(1) | E::WQ_VALID::make(1) | E::WQ_INDEX::make(task->submission.queue) |
              E::OPERATION::make(static_cast<std::uint64_t>(descriptor.opcode())) |
-             E::PASID::make(queue.pasid.value()) | E::PRIV::make(queue.privileged);
+             E::PASID::make(queue.pasid.value()) | E::PRIV::make(queue.privileged) |
+             E::BATCH_MEMBER::make(task->submission.in_batch);
+    word1 |= DsaSwerrorInfo::BATCH_INDEX::make(task->submission.member);
   }
-  const bool first = registers_.report_error(word0, DsaSwerrorInfo::ERROR_INFO::make(info), address);
+  const bool first = registers_.report_error(word0, word1, address);
   if (first && DsaGenctrl::SOFTWARE_ERROR_INTERRUPT::get(registers_.general_control()) != 0) {
     misc_interrupt(DsaIntcause::SOFTWARE_ERROR::kMask);
   }
@@ -351,6 +356,10 @@ void Dsa::dump_in_flight(std::ostream& out) const {
           dsa_opcode_name(task.submission.descriptor.opcode()), task.submission.queue,
           task.submission.descriptor.completion_address, kStates[static_cast<unsigned>(task.state)],
           task.progress.position(), task.progress.limit(), task.pages_in_flight);
+      if (task.submission.descriptor.opcode() == DsaOpcode::kBatch) {
+        out << fmt::format("{}: its batch: {} descriptors done, {} in progress\n", name(), task.members_done,
+                           task.members_in_progress);
+      }
     }
   }
   for (unsigned queue = 0; queue < params_.queues; ++queue) {

@@ -26,8 +26,9 @@ namespace svasim {
 //
 // An engine takes descriptors from the queues of its group and works on several at a time, oldest
 // first. Before it uses a page it makes sure of it by a translation request (with ATS), a few pages
-// ahead. Data moves in chunks: read into a read buffer, written in order, posted. The completion
-// record follows when every data write is posted, the interrupt when the record is.
+// ahead. Data moves in chunks: read into read buffers, given to the operation in order, written in
+// order, posted. The completion record follows when every data write is posted, the interrupt when
+// the record is. A batch is a descriptor whose data are descriptors, which its engine takes up in turn.
 class Dsa : public sc_core::sc_module,
             public Inspectable,
             private FwReceiver,
@@ -68,24 +69,31 @@ class Dsa : public sc_core::sc_module,
     std::uint32_t chunk = kNone;
     unsigned operand = 0;
     std::uint64_t page = 0;
-    std::uint32_t data = 0;   // of an interrupt
-    std::uint64_t entry = 0;  // room for the data of a translation completion
-    bool announced = false;   // that it is posted
+    std::uint64_t position = 0;  // at which it is needed
+    std::uint64_t offset = 0;    // of a page: not before this byte of the operand
+    std::uint32_t data = 0;      // of an interrupt
+    std::uint64_t entry = 0;     // room for the data of a translation completion
+    bool announced = false;      // that it is posted
   };
 
+  // WHY one: an operation needs the bytes of both its sources at the same time.
   struct Chunk {
     DsaProgress::Chunk range;
     std::uint32_t task = kNone;
-    bool filled = false;
+    unsigned missing = 0;      // reads not answered yet
+    unsigned writes = 0;       // not in memory yet
+    std::uint64_t before = 0;  // what the operation had made before it: see DsaRun
     std::uint32_t next = kNone;
-    std::vector<unsigned char> data;
+    std::vector<unsigned char> data;  // two halves, one per source
   };
 
   enum class TaskState : std::uint8_t { kFree, kDecoding, kRunning, kFinishing, kRecordPage, kEnding };
   struct Task {
     TaskState state = TaskState::kFree;
     DsaSubmission submission;
+    const DsaOperation* operation = nullptr;  // of a valid descriptor
     DsaProgress progress;
+    DsaRun run;
     DsaCheck check;
     bool translate = false;       // make sure of pages by translation requests
     bool block_on_fault = false;  // for operands
@@ -96,8 +104,13 @@ class Dsa : public sc_core::sc_module,
     bool record_asked = false;
     bool record_page_in_flight = false;
     bool record_failed = false;
+    bool record_lost = false;
     std::uint32_t first = kNone;  // chunks read or being read, in order
     std::uint32_t last = kNone;
+    std::uint32_t open = kNone;             // chunk of emitted bytes that may still grow
+    std::uint32_t members_in_progress = 0;  // of a batch ...
+    std::uint32_t members_done = 0;
+    bool members_failed = false;
     Ps blocked_since = kNever;  // waits for the translation of its next page
     Attribution wait;
     DsaCompletionRecord record;
@@ -111,6 +124,7 @@ class Dsa : public sc_core::sc_module,
     Ps next_request = 0;
     std::vector<std::uint32_t> active;  // tasks, oldest first
     std::vector<std::uint32_t> free;
+    std::vector<std::uint32_t> free_batches;
   };
 
   struct GroupState {
@@ -142,36 +156,53 @@ class Dsa : public sc_core::sc_module,
   void device_enabled() override;
   void queue_enabled(unsigned queue) override;
 
-  // Engines: dsa_engine.cpp.
-  void dispatch(unsigned engine);
-  void start(std::uint32_t task, const DsaSubmission& submission);
-  void advance(unsigned engine);
-  void ask_pages(std::uint32_t task);
-  void read_chunks(std::uint32_t task);
-  void fill_chunks(std::uint32_t task);
-  void write_chunks(std::uint32_t task);
+  // Engines: dsa_engine.cpp, dsa_streams.cpp, dsa_answers.cpp.
+  void dispatch(unsigned number);
+  void start(std::uint32_t index, const DsaSubmission& submission);
+  void advance(unsigned number);
+  std::uint32_t next_batch(Engine& engine);
+  void take_member(std::uint32_t index, DsaSubmission& submission);
+  void run_task(std::uint32_t index);
+  bool over(const Task& task) const;
+  Flight& ask_page(std::uint32_t index, Use use, Addr page, bool write, bool page_request,
+                   std::uint64_t ahead);
+  void ask_pages(std::uint32_t index);
+  void start_chunks(std::uint32_t index);
+  void finish_chunks(std::uint32_t index);
+  bool write_chunk(std::uint32_t index, std::uint32_t number);
+  void emit(std::uint32_t index);
+  bool emit_page_ready(std::uint32_t index, const DsaEmit& piece);
+  void append(std::uint32_t index, Addr address, const unsigned char* data, unsigned length,
+              const DsaEmit& piece);
+  void close(std::uint32_t index);
+  bool waits_for_earlier(const Task& task) const;
   void note_wait(Task& task);
   void take_wait(Task& task, std::uint32_t flight, Ps when);
-  void finish(std::uint32_t task);
-  void end_record(std::uint32_t task);
-  void end_interrupt(std::uint32_t task);
-  void end(std::uint32_t task);
-  void posted(std::uint32_t flight);
-  void answered(std::uint32_t flight);
+  // Completion: dsa_completion.cpp.
+  void finish(std::uint32_t index);
+  void make_record(Task& task);
+  static bool has_record_address(const Task& task);
+  void end_record(std::uint32_t index);
+  void end_interrupt(std::uint32_t index);
+  void end(std::uint32_t index);
+  void member_ended(const Task& member);
+  void posted(std::uint32_t index);
+  void answered(std::uint32_t index);
   void page_answered(Flight& flight);
-  void fail(Task& task, std::uint64_t position, const Transaction& transaction, Addr address, bool write);
+  void chunk_failed(const Flight& flight);
   static DsaStatus failure_of(const Transaction& transaction);
 
   std::uint32_t new_flight(Use use, std::uint32_t task, tlm::tlm_command command, Addr address,
                            unsigned char* data, unsigned length, Ps when);
-  void send(std::uint32_t flight, Ps when);
+  void send(std::uint32_t index, Ps when);
   std::uint32_t new_chunk(std::uint32_t task, const DsaProgress::Chunk& range);
   void drop_chunk(std::uint32_t chunk);
   Ps next_slot(Engine& engine);
   unsigned units_of(unsigned length) const {
     return static_cast<unsigned>((length + params_.buffer_size - 1) / params_.buffer_size);
   }
-  unsigned engine_of(std::uint32_t task) const { return task / params_.descriptors_in_progress; }
+  unsigned slots() const { return params_.descriptors_in_progress + params_.batches_in_progress; }
+  unsigned engine_of(std::uint32_t task) const { return task / slots(); }
   void freed_units();
 
   DsaParams params_;
@@ -201,6 +232,8 @@ class Dsa : public sc_core::sc_module,
   std::deque<Chunk> chunks_;
   std::vector<std::uint32_t> free_chunks_;
   std::uint64_t next_number_ = 0;
+  std::uint64_t next_submission_ = 0;
+  unsigned drains_ = 0;  // in progress
   DsaStats stats_;
 };
 

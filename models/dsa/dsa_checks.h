@@ -2,17 +2,15 @@
 #pragma once
 
 #include "models/dsa/dsa_registers_file.h"
-#include "models/formats/dsa_descriptor.h"
+#include "models/dsa/operations/operation.h"
 
 namespace svasim {
 
-struct DsaCheck {
-  DsaStatus status = DsaStatus::kSuccess;
-  std::uint32_t invalid_flags = 0;  // with kInvalidFlags
-};
-
 // What a descriptor is checked against besides its queue.
 struct DsaCheckContext {
+  unsigned version = 1;          // of the device
+  bool translates = true;        // ATS is on for the queue
+  bool in_batch = false;         // a member of a batch
   bool user_interrupts = false;  // GENCFG
   bool overlapping_copy = true;
   unsigned interrupts = 1;       // MSI-X vectors

@@ -189,8 +189,9 @@ DsaCommandError DsaCommands::enable_queue(unsigned queue) {
   const bool page_requests =
       params_.page_requests && params_.ats && !config.ats_disable && !config.prs_disable;
   if (config.block_on_fault && !page_requests) return DsaCommandError::kWqBlockOnFault;
+  if (config.max_batch > params_.max_batch) return DsaCommandError::kWqMaxBatch;
   if (config.max_transfer > params_.max_transfer) return DsaCommandError::kWqMaxTransfer;
-  if ((config.operations & ~DsaRegisters::kOperations) != 0) return DsaCommandError::kWqOperations;
+  if ((config.operations & ~registers_.operations()) != 0) return DsaCommandError::kWqOperations;
   registers_.set_queue_state(queue, DsaWqState::kEnabled);
   target_.queue_enabled(queue);
   return DsaCommandError::kSuccess;

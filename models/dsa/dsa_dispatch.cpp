@@ -25,14 +25,14 @@ bool DsaDispatch::push(const DsaSubmission& submission) {
   return true;
 }
 
-bool DsaDispatch::take(unsigned group_number, Ps now, DsaSubmission& submission) {
+bool DsaDispatch::take(unsigned group_number, Ps now, Room room, DsaSubmission& submission) {
   Group& group = groups_[group_number];
   const std::size_t count = group.queues.size();
   for (const bool reloaded : {false, true}) {
     for (std::size_t i = 0; i < count; ++i) {
       const std::size_t place = (group.next + i) % count;
       Queue& queue = queues_[group.queues[place]];
-      if (!ready(group.queues[place], now) || queue.turns == 0) {
+      if (!ready(group.queues[place], now, room) || queue.turns == 0) {
         continue;
       }
       --queue.turns;
@@ -50,10 +50,10 @@ bool DsaDispatch::take(unsigned group_number, Ps now, DsaSubmission& submission)
   return false;
 }
 
-Ps DsaDispatch::next_ready(unsigned group) const {
+Ps DsaDispatch::next_ready(unsigned group, Room room) const {
   Ps earliest = kNever;
   for (const unsigned queue : groups_[group].queues) {
-    if (!queues_[queue].entries.empty()) {
+    if (!queues_[queue].entries.empty() && room.for_one(queues_[queue].entries.front())) {
       earliest = std::min(earliest, queues_[queue].entries.front().ready);
     }
   }

@@ -15,6 +15,11 @@ struct DsaSubmission {
   Ps arrived = 0;
   Ps ready = 0;  // an engine can take it from then on
   unsigned queue = 0;
+  std::uint64_t number = 0;  // in order of arrival
+  // Of a member of a batch.
+  bool in_batch = false;
+  std::uint32_t batch = 0;  // task of the batch
+  std::uint32_t member = 0;
 };
 
 // The queues of a device, each in one group. Within a group queues take turns weighted by priority:
@@ -29,10 +34,19 @@ class DsaDispatch {
 
   // False when the queue is full.
   bool push(const DsaSubmission& submission);
-  // The next descriptor for an engine of the group, taken out; false when none is ready.
-  bool take(unsigned group, Ps now, DsaSubmission& submission);
-  // When a queue of the group has something ready; kNever when all are empty.
-  Ps next_ready(unsigned group) const;
+  // What an engine has room for.
+  struct Room {
+    bool descriptors = true;
+    bool batches = true;
+    bool for_one(const DsaSubmission& submission) const {
+      return submission.descriptor.opcode() == DsaOpcode::kBatch ? batches : descriptors;
+    }
+  };
+  // The next descriptor for an engine of the group, taken out; false when none is ready. Nothing
+  // overtakes a descriptor of its queue for which there is no room.
+  bool take(unsigned group, Ps now, Room room, DsaSubmission& submission);
+  // When a queue of the group has something ready for it; kNever when none has.
+  Ps next_ready(unsigned group, Room room) const;
 
   unsigned waiting(unsigned queue) const { return static_cast<unsigned>(queues_[queue].entries.size()); }
   void discard(unsigned queue) { queues_[queue].entries.clear(); }
@@ -50,8 +64,9 @@ class DsaDispatch {
     std::size_t next = 0;
   };
 
-  bool ready(unsigned queue, Ps now) const {
-    return !queues_[queue].entries.empty() && queues_[queue].entries.front().ready <= now;
+  bool ready(unsigned queue, Ps now, Room room) const {
+    return !queues_[queue].entries.empty() && queues_[queue].entries.front().ready <= now &&
+           room.for_one(queues_[queue].entries.front());
   }
 
   std::vector<Queue> queues_;

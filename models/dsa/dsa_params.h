@@ -15,6 +15,7 @@ struct DsaParams {
   std::uint64_t bar0;
   std::uint64_t bar2;
 
+  unsigned version;
   unsigned queues;
   unsigned queue_entries;
   unsigned groups;
@@ -22,12 +23,14 @@ struct DsaParams {
   unsigned read_buffers;
   unsigned interrupts;
   std::uint64_t max_transfer;
+  std::uint64_t max_batch;
   bool overlapping_copy;
 
   bool ats;
   bool page_requests;
 
   unsigned descriptors_in_progress;
+  unsigned batches_in_progress;
   unsigned access_size;
   std::uint64_t buffer_size;
   unsigned write_buffers;
@@ -50,6 +53,12 @@ inline const ParamTable<DsaParams>& dsa_params() {
                    "DSA 9.1.1")
           .address("bar2", &DsaParams::bar2, "0x2100100000", "Address of the portals, 16 KiB per work queue.",
                    "DSA 9.1.1")
+          .count(
+              "version", &DsaParams::version, "1", 1, 2,
+              "Major version, which decides about operations and capabilities. 1: DSA of Sapphire Rapids. 2 "
+              "adds translation fetch, DIX generate, CRC64, 16-byte patterns, fault information and the "
+              "continuation of batches.",
+              "DSA 9.2")
           .count("queues", &DsaParams::queues, "8", 1, 64, "Work queues.", "CAL SPR")
           .count("queue_entries", &DsaParams::queue_entries, "128", 1, 65535,
                  "Entries of all work queues together.", "CAL SPR")
@@ -60,6 +69,8 @@ inline const ParamTable<DsaParams>& dsa_params() {
           .count("interrupts", &DsaParams::interrupts, "9", 1, 64, "MSI-X vectors.", "DSA C")
           .bytes("max_transfer", &DsaParams::max_transfer, "2 GiB", "1 B", "2 GiB",
                  "Largest transfer, a power of two.", "CAL SPR")
+          .count("max_batch", &DsaParams::max_batch, "1024", 2, 32768,
+                 "Most descriptors of a batch, a power of two.", "CAL SPR")
           .flag("overlapping_copy", &DsaParams::overlapping_copy, "true",
                 "Whether a memory move may overlap its source.", "DSA 9.2")
           .flag("ats", &DsaParams::ats, "true",
@@ -69,6 +80,10 @@ inline const ParamTable<DsaParams>& dsa_params() {
                 "Whether page requests (PRS) are enabled; needed for Block on Fault.", "DSA 9.1.3")
           .count("descriptors_in_progress", &DsaParams::descriptors_in_progress, "16", 1, 255,
                  "Descriptors an engine works on at the same time.", "MODEL: ENGCAP value not published")
+          .count("batches_in_progress", &DsaParams::batches_in_progress, "4", 1, 255,
+                 "Batches whose descriptors an engine fetches at the same time; they take none of "
+                 "descriptors_in_progress.",
+                 "MODEL: ENGCAP value not published")
           .count("access_size", &DsaParams::access_size, "256", 64, 4096,
                  "Largest read or write, a power of two; none crosses a multiple of it.", "MODEL")
           .bytes("buffer_size", &DsaParams::buffer_size, "256 B", "64 B", "4 KiB",
@@ -95,10 +110,13 @@ inline const ParamTable<DsaParams>& dsa_params() {
                 "From the last data write being posted to the write of the completion record.", "MODEL")
           .check([](const DsaParams& p, const Complain& bad) {
             if (!is_power_of_two(p.access_size)) bad("access_size", "is no power of two");
+            if (!is_power_of_two(p.max_batch)) bad("max_batch", "is no power of two");
             if (!is_power_of_two(p.max_transfer)) bad("max_transfer", "is no power of two");
-            if (p.access_size > p.read_buffers * p.buffer_size) bad("read_buffers", "do not hold one access");
-            if (p.access_size > p.write_buffers * p.buffer_size)
-              bad("write_buffers", "do not hold one access");
+            // Some operations read two sources or write two destinations at a time.
+            if (std::uint64_t{2} * p.access_size > p.read_buffers * p.buffer_size)
+              bad("read_buffers", "do not hold two accesses");
+            if (std::uint64_t{2} * p.access_size > p.write_buffers * p.buffer_size)
+              bad("write_buffers", "do not hold two accesses");
             // SPEC: [PCIE 7.5.1.2.1] a BAR is aligned to its size, a power of two.
             std::uint64_t portals = kDsaPortalsPerQueue;
             while (portals < p.queues * kDsaPortalsPerQueue) portals *= 2;

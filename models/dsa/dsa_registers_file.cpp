@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "models/dsa/operations/operation.h"
 
 namespace svasim {
 
@@ -47,11 +48,16 @@ void DsaRegisters::set64(std::uint32_t offset, std::uint64_t value) {
 // SPEC: [DSA 9.2]
 void DsaRegisters::set_capabilities() {
   using namespace dsa_reg;
-  set32(kVersion, 0x100);
+  const bool second = params_.version >= 2;
+  set32(kVersion, params_.version << 8U);
   set64(kGencap,
         DsaGencap::BLOCK_ON_FAULT::make(1) | DsaGencap::OVERLAPPING_COPY::make(params_.overlapping_copy) |
             DsaGencap::CACHE_CONTROL::make(1) | DsaGencap::COMMAND_CAPABILITIES::make(1) |
-            DsaGencap::MAX_TRANSFER::make(log2_of(params_.max_transfer)) | DsaGencap::CONFIGURABLE::make(1));
+            DsaGencap::DRAIN_READBACK::make(1) | DsaGencap::TRANSLATION_FETCH_STRIDE::make(second) |
+            DsaGencap::FILL16::make(second) | DsaGencap::CRC64::make(second) |
+            DsaGencap::FAULT_INFO::make(second) | DsaGencap::BATCH_CONTINUATION::make(second) |
+            DsaGencap::MAX_TRANSFER::make(log2_of(params_.max_transfer)) |
+            DsaGencap::MAX_BATCH::make(log2_of(params_.max_batch)) | DsaGencap::CONFIGURABLE::make(1));
   set64(kWqcap, DsaWqcap::TOTAL_SIZE::make(params_.queue_entries) | DsaWqcap::QUEUES::make(params_.queues) |
                     DsaWqcap::WQCFG_SIZE::make(kWqcfgSize) | DsaWqcap::DEDICATED_MODE::make(1) |
                     DsaWqcap::ATS_CONTROL::make(1) | DsaWqcap::PRIORITY::make(1) |
@@ -60,8 +66,9 @@ void DsaRegisters::set_capabilities() {
   set64(kGrpcap,
         DsaGrpcap::GROUPS::make(params_.groups) | DsaGrpcap::READ_BUFFERS::make(params_.read_buffers));
   set64(kEngcap, DsaEngcap::ENGINES::make(params_.engines) |
-                     DsaEngcap::DESCRIPTORS_IN_PROGRESS::make(params_.descriptors_in_progress));
-  set64(kOpcap, kOperations);
+                     DsaEngcap::DESCRIPTORS_IN_PROGRESS::make(params_.descriptors_in_progress) |
+                     DsaEngcap::BATCHES_IN_PROGRESS::make(params_.batches_in_progress));
+  set64(kOpcap, dsa_operations(params_.version));
   set64(kOffsets, DsaOffsets::GRPCFG::make(kGrpcfg / DsaOffsets::kUnit) |
                       DsaOffsets::WQCFG::make(kWqcfg / DsaOffsets::kUnit) |
                       DsaOffsets::MSIXPERM::make(kMsixperm / DsaOffsets::kUnit));
@@ -94,7 +101,7 @@ void DsaRegisters::reset_queue(unsigned queue) {
   std::fill_n(bytes_.begin() + base, DsaWqcfg::stride(kWqcfgSize), std::uint8_t{0});
   set32(base + DsaWqcfg::kSize, size);
   set32(base + DsaWqcfg::kStatus, static_cast<std::uint32_t>(DsaWqcfg::MODE_SUPPORT::make(1)));
-  set64(base + DsaWqcfg::kOperations, kOperations);
+  set64(base + DsaWqcfg::kOperations, operations());
 }
 
 void DsaRegisters::read(std::uint32_t offset, void* data, unsigned size) const {
@@ -228,6 +235,7 @@ DsaQueueConfig DsaRegisters::queue_config(unsigned queue) const {
   config.privileged = DsaWqcfg::PRIV::get(mode) != 0;
   config.pasid = Pasid(static_cast<std::uint32_t>(DsaWqcfg::PASID::get(mode)));
   config.max_transfer = std::uint64_t{1} << DsaWqcfg::MAX_TRANSFER::get(get32(base + DsaWqcfg::kLimits));
+  config.max_batch = std::uint64_t{1} << DsaWqcfg::MAX_BATCH::get(get32(base + DsaWqcfg::kLimits));
   config.operations = get64(base + DsaWqcfg::kOperations);
   return config;
 }

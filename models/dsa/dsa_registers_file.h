@@ -22,6 +22,7 @@ struct DsaQueueConfig {
   bool privileged = false;
   Pasid pasid;
   std::uint64_t max_transfer = 0;
+  std::uint64_t max_batch = 0;
   std::uint64_t operations = 0;  // OPCFG bits 63:0
 };
 
@@ -29,15 +30,14 @@ struct DsaQueueConfig {
 class DsaRegisters {
  public:
   static constexpr std::uint32_t kSize = 0x10000;
-  // Operations of this device, OPCAP bits 63:0.
-  static constexpr std::uint64_t kOperations = (1U << static_cast<unsigned>(DsaOpcode::kNoop)) |
-                                               (1U << static_cast<unsigned>(DsaOpcode::kMemmove)) |
-                                               (1U << static_cast<unsigned>(DsaOpcode::kFill));
   // Commands of this device, CMDCAP.
   static constexpr std::uint64_t kCommands = 0x1FFE;
   static constexpr unsigned kWqcfgSize = 1;  // 64 bytes per queue
 
   explicit DsaRegisters(const DsaParams& params);
+
+  // Operations of this device, OPCAP bits 63:0.
+  std::uint64_t operations() const { return get64(dsa_reg::kOpcap); }
 
   // Bytes beyond the registers read as 0.
   void read(std::uint32_t offset, void* data, unsigned size) const;

@@ -17,22 +17,37 @@ void DsaStats::describe(StatRegistry& registry, const std::string& prefix) const
   };
   count("submitted", submitted, kInvariant, "Descriptors accepted by a portal.");
   count("dropped", dropped, kTiming, "Portal writes ignored: queue full, disabled, or no 64-byte write.");
-  count("completed", completed, kInvariant, "Descriptors completed, whatever their status.");
+  count("completed", completed, kInvariant,
+        "Descriptors completed, whatever their status; without members of batches.");
+  count("batch_members", batch_members, kInvariant,
+        "Descriptors of batches completed, whatever their status.");
   static constexpr struct {
     DsaStatus status;
     const char* name;
   } kNamed[] = {
       {DsaStatus::kSuccess, "success"},
+      {DsaStatus::kSuccessFalsePredicate, "false_predicate"},
       {DsaStatus::kPageFault, "page_fault"},
       {DsaStatus::kPageFaultInvalidResponse, "page_fault_invalid_response"},
+      {DsaStatus::kBatchFail, "batch_fail"},
+      {DsaStatus::kBatchPageFault, "batch_page_fault"},
+      {DsaStatus::kDeltaOffsetOrder, "delta_offset_order"},
+      {DsaStatus::kDeltaOffsetRange, "delta_offset_range"},
+      {DsaStatus::kDifError, "dif_error"},
       {DsaStatus::kBadOpcode, "bad_opcode"},
       {DsaStatus::kInvalidFlags, "invalid_flags"},
       {DsaStatus::kReservedField, "reserved_field"},
       {DsaStatus::kTransferSize, "transfer_size"},
+      {DsaStatus::kDescriptorCount, "descriptor_count"},
+      {DsaStatus::kFieldValue, "field_value"},
       {DsaStatus::kOverlappingBuffers, "overlapping_buffers"},
+      {DsaStatus::kDualcastAlignment, "dualcast_alignment"},
+      {DsaStatus::kDescriptorListAlignment, "descriptor_list_alignment"},
       {DsaStatus::kInterruptHandle, "interrupt_handle"},
       {DsaStatus::kCompletionRecordFault, "completion_record_fault"},
       {DsaStatus::kCompletionRecordAlignment, "completion_record_alignment"},
+      {DsaStatus::kAddressAlignment, "address_alignment"},
+      {DsaStatus::kDrainReadbackFault, "drain_readback_fault"},
       {DsaStatus::kHardwareError, "hardware_error"},
       {DsaStatus::kTranslationError, "translation_error"},
   };
@@ -44,7 +59,7 @@ void DsaStats::describe(StatRegistry& registry, const std::string& prefix) const
   count("interrupts", interrupts, kInvariant, "Interrupt messages sent.");
   count("software_errors", software_errors, kInvariant, "Errors reported to SWERROR.");
   count("commands", commands, kInvariant, "Commands finished.");
-  bytes_of("bytes", bytes, "Bytes processed by memory moves and fills, at completion.");
+  bytes_of("bytes", bytes, "Bytes completed as completion records count them; not of batches.");
   bytes_of("bytes_read", bytes_read, "Bytes of data read, at the response.");
   bytes_of("bytes_written", bytes_written, "Bytes of data written, when posted.");
   count("reads", reads, kInvariant, "Data reads, at the response.");

@@ -14,12 +14,13 @@ struct DsaStats {
   Counter submitted;
   Counter dropped;
   Counter completed;
+  Counter batch_members;
   std::array<Counter, 64> by_status;
   Counter records;
   Counter interrupts;
   Counter software_errors;
   Counter commands;
-  Counter bytes;  // of memory moves and fills, as completion records report them
+  Counter bytes;  // as completion records report them
   Counter bytes_read;
   Counter bytes_written;
   Counter reads;

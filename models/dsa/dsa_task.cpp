@@ -10,19 +10,57 @@ constexpr Addr page_of(Addr address) { return address & ~(kPageSize - 1); }
 
 }  // namespace
 
-DsaOperand::DsaOperand(Addr base, std::uint64_t size, bool downwards, bool write)
-    : base_(base), size_(size), downwards_(downwards), write_(write) {
-  first_ = std::min(room(0, kPageSize), size);
-  pages_ = size == 0 ? 0 : 1 + (size - first_ + kPageSize - 1) / kPageSize;
+DsaOperand::DsaOperand(const DsaBuffer& buffer, bool downwards) : buffer_(buffer), downwards_(downwards) {
+  const std::uint64_t size = buffer.size;
+  if (buffer.stride != 0) step_ = buffer.stride;
+  first_ = std::min(buffer.stride != 0 ? step_ : room(0, kPageSize), size);
+  pages_ = size == 0 ? 0 : 1 + (size - first_ + step_ - 1) / step_;
+}
+
+std::uint64_t DsaOperand::offset_of(std::uint64_t position) const {
+  const std::uint64_t within = std::clamp(position, buffer_.first, buffer_.last) - buffer_.first;
+  if (buffer_.period == 0) return within;
+  const std::uint64_t part =
+      std::clamp(within % buffer_.period, buffer_.skip, buffer_.skip + buffer_.length) - buffer_.skip;
+  return within / buffer_.period * buffer_.length + part;
+}
+
+std::uint64_t DsaOperand::position_of(std::uint64_t offset) const {
+  if (buffer_.period == 0) return buffer_.first + offset;
+  return buffer_.first + offset / buffer_.length * buffer_.period + buffer_.skip + offset % buffer_.length;
+}
+
+bool DsaOperand::active(std::uint64_t position) const {
+  if (emits() || position < buffer_.first || position >= buffer_.last) return false;
+  if (buffer_.period == 0) return true;
+  const std::uint64_t within = (position - buffer_.first) % buffer_.period;
+  return within >= buffer_.skip && within < buffer_.skip + buffer_.length;
+}
+
+std::uint64_t DsaOperand::edge(std::uint64_t position) const {
+  if (position < buffer_.first) return buffer_.first;
+  if (buffer_.period == 0 || position >= buffer_.last) {
+    return position < buffer_.last ? buffer_.last : ~std::uint64_t{0};
+  }
+  const std::uint64_t within = (position - buffer_.first) % buffer_.period;
+  const std::uint64_t start = position - within;
+  if (within < buffer_.skip) return start + buffer_.skip;
+  return within < buffer_.skip + buffer_.length ? start + buffer_.skip + buffer_.length
+                                                : start + buffer_.period;
 }
 
 Addr DsaOperand::page_address(std::uint64_t page) const {
-  return downwards_ ? page_of(base_ + size_ - 1) - page * kPageSize : page_of(base_) + page * kPageSize;
+  return downwards_ ? page_of(buffer_.base + buffer_.size - 1) - page * kPageSize
+                    : page_of(buffer_.base) + page * step_;
 }
 
-std::uint64_t DsaOperand::room(std::uint64_t position, std::uint64_t granule) const {
-  const Addr within = address_at(position) & (granule - 1);
+std::uint64_t DsaOperand::room(std::uint64_t offset, std::uint64_t granule) const {
+  const Addr within = address_at(offset) & (granule - 1);
   return downwards_ ? within + 1 : granule - within;
+}
+
+void DsaOperand::skip_to(std::uint64_t page) {
+  if (page > asked_ && asked_ == confirmed_) asked_ = confirmed_ = page;
 }
 
 void DsaOperand::confirm(std::uint64_t page) {
@@ -33,55 +71,102 @@ void DsaOperand::confirm(std::uint64_t page) {
   }
 }
 
-void DsaProgress::start(const DsaDescriptor& descriptor) {
+void DsaProgress::start(const DsaPlan& plan) {
   *this = DsaProgress();
-  const std::uint64_t size = descriptor.transfer_size;
-  switch (descriptor.opcode()) {
-    case DsaOpcode::kMemmove:
-      // SPEC: [DSA 8.3.3]: downwards only if the destination starts within the source.
-      downwards_ =
-          descriptor.destination > descriptor.source && descriptor.destination - descriptor.source < size;
-      operand_[0] = DsaOperand(descriptor.source, size, downwards_, false);
-      operand_[1] = DsaOperand(descriptor.destination, size, downwards_, true);
-      operands_ = 2;
-      break;
-    case DsaOpcode::kFill:
-      operand_[0] = DsaOperand(descriptor.destination, size, false, true);
-      operands_ = 1;
-      break;
-    default:
-      return;
+  plan_ = plan;
+  limit_ = plan.size;
+  for (unsigned i = 0; i < plan.count; ++i) {
+    operand_[i] = DsaOperand(plan.buffers[i], plan.downwards);
+    if (operand_[i].reads()) ++reads_;
+    if (operand_[i].writes()) ++writes_;
+    if (operand_[i].emits()) emits_to_ = static_cast<int>(i);
   }
-  limit_ = size;
+}
+
+bool DsaProgress::wants(unsigned number, unsigned ahead) const {
+  const DsaOperand& operand = operand_[number];
+  if (operand.asked() >= operand.pages() || operand.emits()) return false;
+  const std::uint64_t in_use = operand.offset_of(unit_end(position_) - 1);
+  if (operand.asked() > operand.page_at(in_use) + ahead) return false;
+  const std::uint64_t start = operand.start_of(operand.asked());
+  const std::uint64_t position = operand.position_of(start);
+  return failed_ ? Key{position, number, start}.before(key_) : position < limit_;
 }
 
 bool DsaProgress::next(unsigned access_size, Chunk& chunk) {
   if (at_end()) {
     return false;
   }
-  std::uint64_t length = std::min<std::uint64_t>(access_size, limit_ - position_);
-  for (unsigned i = 0; i < operands_; ++i) {
-    if (operand_[i].confirmed() <= position_) {
+  std::uint64_t end = limit_;
+  if (plan_.cut_at_units) end = std::min(end, unit_end(position_));
+  std::uint64_t length = end - position_;
+  chunk = Chunk();
+  bool data = false;
+  for (unsigned i = 0; i < plan_.count; ++i) {
+    const DsaOperand& operand = operand_[i];
+    if (operand.emits()) {
+      continue;
+    }
+    // The page in use, and with units all they go to.
+    const std::uint64_t offset = operand.offset_of(position_);
+    const std::uint64_t needed =
+        std::max(operand.offset_of(unit_end(position_)), offset + (operand.active(position_) ? 1U : 0U));
+    if (operand.confirmed() < needed) {
       return false;
     }
-    length = std::min(length, operand_[i].room(position_, access_size));
+    length = std::min(length, operand.edge(position_) - position_);
+    if (!operand.active(position_)) {
+      continue;
+    }
+    chunk.used[i] = true;
+    if (operand.buffer().access == DsaBuffer::Access::kTouch) {
+      length = std::min(length, operand.start_of(operand.page_at(offset) + 1) - offset);
+      continue;
+    }
+    data = true;
+    length = std::min(length, operand.room(offset, access_size));
+    if (operand.reads()) ++chunk.reads;
+    if (operand.writes()) ++chunk.writes;
   }
+  if (data) length = std::min<std::uint64_t>(length, access_size);
   chunk.position = position_;
   chunk.length = static_cast<unsigned>(length);
-  chunk.source = copies() ? operand_[0].chunk_address(position_, length) : 0;
-  chunk.destination = operand_[operands_ - 1].chunk_address(position_, length);
+  for (unsigned i = 0; i < plan_.count; ++i) {
+    if (chunk.used[i]) chunk.address[i] = operand_[i].chunk_address(operand_[i].offset_of(position_), length);
+  }
   position_ += length;
   return true;
 }
 
-void DsaProgress::fail(std::uint64_t position, DsaStatus status, Addr address, bool write) {
-  if (position > limit_ || (position == limit_ && (write || !fault_write_))) {
-    return;
+std::uint64_t DsaProgress::completed() const {
+  return plan_.counted >= plan_.count ? 0 : operand_[plan_.counted].offset_of(limit_);
+}
+
+bool DsaProgress::fail(std::uint64_t position, unsigned operand, std::uint64_t offset, DsaStatus status,
+                       Addr address) {
+  const Key key{position, operand, offset};
+  const std::uint64_t limit = unit_start(position);
+  if (failed_ ? !key.before(key_) : stopped_ && limit >= limit_) {
+    return false;
   }
-  limit_ = position;
+  failed_ = true;
+  stopped_ = false;
+  limit_ = limit;
+  key_ = key;
   status_ = status;
   fault_address_ = address;
-  fault_write_ = write;
+  return true;
+}
+
+void DsaProgress::stop(std::uint64_t position, DsaStatus status) {
+  if (position >= limit_) {
+    return;
+  }
+  stopped_ = true;
+  failed_ = false;
+  limit_ = position;
+  status_ = status;
+  fault_address_ = 0;
 }
 
 }  // namespace svasim

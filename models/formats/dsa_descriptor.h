@@ -34,6 +34,11 @@ enum class DsaOpcode : std::uint8_t {
   kDifUpdate = 0x15,
   kDixGenerate = 0x17,
   kCacheFlush = 0x20,
+  kUpdateWindow = 0x21,
+  kInterDomainCopy = 0x23,
+  kInterDomainFill = 0x24,
+  kInterDomainCompare = 0x25,
+  kInterDomainComparePattern = 0x26,
 };
 
 const char* dsa_opcode_name(DsaOpcode opcode);
@@ -55,8 +60,17 @@ struct DsaFlags {
   using STRICT_ORDERING = Bit<13>;
   using CACHE_CONTROL_2 = Bit<14>;
   using OPERATION_SPECIFIC = Field<23, 16>;
-  using BATCH_ERROR = Bit<16>;    // batch
-  using FILL_16_BYTES = Bit<18>;  // fill
+  using BATCH_ERROR = Bit<16>;            // batch
+  using READBACK_1 = Bit<16>;             // drain: its addresses ...
+  using READBACK_2 = Bit<17>;             // ... are valid
+  using SUPPRESS_READBACK_A = Bit<18>;    // drain: no implicit readback of traffic class A ...
+  using SUPPRESS_READBACK_B = Bit<19>;    // ... and B
+  using FILL_16_BYTES = Bit<18>;          // fill
+  using USE_STRIDE = Bit<16>;             // translation fetch
+  using READ_CRC_SEED = Bit<16>;          // CRC: the seed is in memory
+  using BYPASS_CRC_REFLECTION = Bit<17>;  // CRC: seed and result neither inverted nor reflected
+  using BYPASS_DATA_REFLECTION = Bit<18>;
+  using CRC64 = Bit<19>;
   static constexpr std::uint32_t kReserved = (1U << 6) | (1U << 15);
 };
 

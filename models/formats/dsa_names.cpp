@@ -42,6 +42,16 @@ const char* dsa_opcode_name(DsaOpcode opcode) {
       return "DIX generate";
     case DsaOpcode::kCacheFlush:
       return "cache flush";
+    case DsaOpcode::kUpdateWindow:
+      return "update window";
+    case DsaOpcode::kInterDomainCopy:
+      return "inter-domain copy";
+    case DsaOpcode::kInterDomainFill:
+      return "inter-domain fill";
+    case DsaOpcode::kInterDomainCompare:
+      return "inter-domain compare";
+    case DsaOpcode::kInterDomainComparePattern:
+      return "inter-domain compare pattern";
   }
   return "undefined operation";
 }

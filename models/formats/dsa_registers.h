@@ -38,7 +38,10 @@ struct DsaGencap {
   using OVERLAPPING_COPY = Bit<1>;
   using CACHE_CONTROL = Bit<2>;
   using COMMAND_CAPABILITIES = Bit<4>;
+  using TRANSLATION_FETCH_STRIDE = Bit<7>;
+  using DRAIN_READBACK = Bit<9>;
   using FILL16 = Bit<10>;
+  using CRC64 = Bit<11>;
   using FAULT_INFO = Bit<12>;
   using EVENT_LOG = Field<14, 13>;
   using BATCH_CONTINUATION = Bit<15>;
@@ -199,6 +202,7 @@ struct DsaSwerror {
 struct DsaSwerrorInfo {
   using BATCH_INDEX = Field<15, 0>;
   using ERROR_INFO = Field<63, 32>;
+  using OPERAND = Field<31, 29>;  // of ERROR_INFO, with page faults
 };
 
 // MSIXPERM, 4 bytes every 8.

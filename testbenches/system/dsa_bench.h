@@ -86,7 +86,8 @@ struct DsaBench {
               DsaWqcfg::DEDICATED::make(1) | DsaWqcfg::BLOCK_ON_FAULT::make(block_on_fault) |
                   DsaWqcfg::PRIORITY::make(1) | DsaWqcfg::PASID_ENABLE::make(1) |
                   DsaWqcfg::PASID::make(kPasid + queue));
-      write32(wqcfg(queue) + DsaWqcfg::kLimits, DsaWqcfg::MAX_TRANSFER::make(22));
+      write32(wqcfg(queue) + DsaWqcfg::kLimits,
+              DsaWqcfg::MAX_TRANSFER::make(22) | DsaWqcfg::MAX_BATCH::make(5));
     }
   }
   void enable(unsigned queues = 1) {

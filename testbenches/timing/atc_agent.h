@@ -2,6 +2,7 @@
 // test tells it, and memory.
 #pragma once
 
+#include <algorithm>
 #include <cstring>
 #include <functional>
 #include <map>
@@ -24,10 +25,18 @@ class TestMemory {
  public:
   unsigned char& byte(Addr address) { return pages_[address / kPageSize][address % kPageSize]; }
   void access(tlm::tlm_generic_payload& payload) {
-    for (unsigned i = 0; i < payload.get_data_length(); ++i) {
-      unsigned char& at = byte(payload.get_address() + i);
-      unsigned char& data = payload.get_data_ptr()[i];
-      (payload.is_write() ? at : data) = payload.is_write() ? data : at;
+    // Page by page.
+    for (std::size_t i = 0; i < payload.get_data_length();) {
+      const Addr address = payload.get_address() + i;
+      const std::size_t part =
+          std::min<std::size_t>(payload.get_data_length() - i, kPageSize - address % kPageSize);
+      unsigned char* data = payload.get_data_ptr() + i;
+      if (payload.is_write()) {
+        std::memcpy(&byte(address), data, part);
+      } else {
+        std::memcpy(data, &byte(address), part);
+      }
+      i += part;
     }
   }
   template <typename T>

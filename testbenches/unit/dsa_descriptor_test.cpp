@@ -17,7 +17,8 @@ class DsaChecks : public ::testing::Test {
     queue_.pasid_enable = true;
     queue_.pasid = Pasid(5);
     queue_.max_transfer = 4096;
-    queue_.operations = DsaRegisters::kOperations;
+    queue_.max_batch = 16;
+    queue_.operations = dsa_operations(1);
     context_.interrupts = 9;
     descriptor_.set_operation(DsaOpcode::kMemmove, kRecord);
     descriptor_.completion_address = 0x1000;
@@ -42,7 +43,7 @@ TEST_F(DsaChecks, GoodOnesPass) {
 }
 
 TEST_F(DsaChecks, Opcode) {
-  for (const unsigned opcode : {0x01U, 0x02U, 0x05U, 0x20U, 0x3FU, 0x40U, 0xFFU}) {
+  for (const unsigned opcode : {0x0AU, 0x16U, 0x17U, 0x18U, 0x21U, 0x23U, 0x3FU, 0x40U, 0xFFU}) {
     set(static_cast<DsaOpcode>(opcode), kRecord);
     EXPECT_EQ(check().status, DsaStatus::kBadOpcode) << opcode;
   }
@@ -149,7 +150,7 @@ TEST(DsaDispatch, SharesFollowPriorities) {
     for (unsigned queue = 0; queue < 4; ++queue) {
       while (dispatch.waiting(queue) < 4) dispatch.push(submission(queue));
     }
-    ASSERT_TRUE(dispatch.take(0, 0, s));
+    ASSERT_TRUE(dispatch.take(0, 0, {}, s));
     ++taken[s.queue];
   }
   EXPECT_THAT(taken, ::testing::ElementsAre(100, 200, 500, 1500));
@@ -163,9 +164,9 @@ TEST(DsaDispatch, IdleQueuesLeaveTheirTurns) {
   DsaSubmission s;
   for (unsigned i = 0; i < 50; ++i) {
     dispatch.push(submission(0));
-    ASSERT_TRUE(dispatch.take(0, 0, s)) << i;
+    ASSERT_TRUE(dispatch.take(0, 0, {}, s)) << i;
   }
-  EXPECT_FALSE(dispatch.take(0, 0, s));
+  EXPECT_FALSE(dispatch.take(0, 0, {}, s));
 }
 
 TEST(DsaDispatch, GroupsSizesAndReadyTimes) {
@@ -177,20 +178,22 @@ TEST(DsaDispatch, GroupsSizesAndReadyTimes) {
   EXPECT_TRUE(dispatch.push(submission(0, 100)));
   EXPECT_FALSE(dispatch.push(submission(0, 100))) << "full";
   DsaSubmission s;
-  EXPECT_FALSE(dispatch.take(1, 100, s)) << "another group";
-  EXPECT_FALSE(dispatch.take(0, 99, s));
-  EXPECT_EQ(dispatch.next_ready(0), 100U);
-  EXPECT_TRUE(dispatch.take(0, 100, s));
-  EXPECT_EQ(dispatch.next_ready(0), kNever);
+  EXPECT_FALSE(dispatch.take(1, 100, {}, s)) << "another group";
+  EXPECT_FALSE(dispatch.take(0, 99, {}, s));
+  EXPECT_EQ(dispatch.next_ready(0, {}), 100U);
+  EXPECT_TRUE(dispatch.take(0, 100, {}, s));
+  EXPECT_EQ(dispatch.next_ready(0, {}), kNever);
 }
 
-DsaDescriptor move(Addr from, Addr to, std::uint32_t size) {
+DsaPlan move(Addr from, Addr to, std::uint32_t size) {
   DsaDescriptor d;
   d.set_operation(DsaOpcode::kMemmove, 0);
   d.source = from;
   d.destination = to;
   d.transfer_size = size;
-  return d;
+  DsaPlan plan;
+  dsa_operation(DsaOpcode::kMemmove)->plan(d, plan);
+  return plan;
 }
 
 // Chunks of random moves: they cover every byte once, in an order that keeps overlapping copies
@@ -214,7 +217,7 @@ TEST(DsaProgress, ChunksCoverEveryByteOnce) {
         bool asked = false;
         for (unsigned i = 0; i < 2; ++i) {
           DsaOperand& operand = progress.operand(i);
-          while (operand.wants(progress.position(), 1, progress.limit())) {
+          while (progress.wants(i, 1)) {
             const std::uint64_t page = operand.ask();
             confirmed.insert({i, operand.page_address(page)});
             operand.confirm(page);
@@ -225,16 +228,16 @@ TEST(DsaProgress, ChunksCoverEveryByteOnce) {
         continue;
       }
       ASSERT_GT(chunk.length, 0U);
-      ASSERT_EQ(chunk.source - from, chunk.destination - to);
-      for (const auto& [i, address] : {std::pair{0U, chunk.source}, std::pair{1U, chunk.destination}}) {
+      ASSERT_EQ(chunk.address[0] - from, chunk.address[1] - to);
+      for (const auto& [i, address] : {std::pair{0U, chunk.address[0]}, std::pair{1U, chunk.address[1]}}) {
         ASSERT_EQ(address / access, (address + chunk.length - 1) / access);
         ASSERT_TRUE(confirmed.count({i, address & ~(kPageSize - 1)}));
       }
-      for (unsigned i = 0; i < chunk.length; ++i) ++covered[chunk.source - from + i];
+      for (unsigned i = 0; i < chunk.length; ++i) ++covered[chunk.address[0] - from + i];
       if (!first) {
-        ASSERT_EQ(progress.downwards(), chunk.source < last);
+        ASSERT_EQ(progress.downwards(), chunk.address[0] < last);
       }
-      last = chunk.source;
+      last = chunk.address[0];
       first = false;
     }
     ASSERT_EQ(covered, std::vector<unsigned>(size, 1));
@@ -247,22 +250,42 @@ TEST(DsaProgress, ChunksCoverEveryByteOnce) {
 TEST(DsaProgress, LowestFailureCounts) {
   DsaProgress progress;
   progress.start(move(0x1000, 0x100000, 4 * kPageSize));
-  progress.fail(2 * kPageSize, DsaStatus::kPageFault, 0x102000, true);
-  progress.fail(3 * kPageSize, DsaStatus::kHardwareError, 0x4000, false);
+  progress.fail(2 * kPageSize, 1, 2 * kPageSize, DsaStatus::kPageFault, 0x102000);
+  progress.fail(3 * kPageSize, 0, 3 * kPageSize, DsaStatus::kHardwareError, 0x4000);
   EXPECT_EQ(progress.status(), DsaStatus::kPageFault);
   EXPECT_EQ(progress.limit(), 2 * kPageSize);
-  progress.fail(2 * kPageSize, DsaStatus::kTranslationError, 0x3000, false);
+  EXPECT_TRUE(progress.fault_write());
+  progress.fail(2 * kPageSize, 0, 2 * kPageSize, DsaStatus::kTranslationError, 0x3000);
   EXPECT_EQ(progress.status(), DsaStatus::kTranslationError) << "at one position the source's";
   EXPECT_FALSE(progress.fault_write());
-  progress.fail(2 * kPageSize, DsaStatus::kPageFault, 0x102000, true);
+  progress.fail(2 * kPageSize, 1, 2 * kPageSize, DsaStatus::kPageFault, 0x102000);
   EXPECT_EQ(progress.status(), DsaStatus::kTranslationError);
-  progress.fail(kPageSize, DsaStatus::kPageFault, 0x101000, true);
+  progress.fail(kPageSize, 1, kPageSize, DsaStatus::kPageFault, 0x101000);
   EXPECT_EQ(progress.limit(), kPageSize);
   EXPECT_EQ(progress.fault_address(), 0x101000U);
 }
 
+// What an operation finds out itself counts when it lies before what failed.
+TEST(DsaProgress, StopAgainstFailure) {
+  DsaProgress progress;
+  progress.start(move(0x1000, 0x100000, 4 * kPageSize));
+  progress.fail(2 * kPageSize, 0, 2 * kPageSize, DsaStatus::kPageFault, 0x3000);
+  progress.stop(kPageSize + 7, DsaStatus::kDifError);
+  EXPECT_EQ(progress.status(), DsaStatus::kDifError);
+  EXPECT_EQ(progress.limit(), kPageSize + 7);
+  EXPECT_FALSE(progress.failed());
+  progress.fail(2 * kPageSize, 0, 2 * kPageSize, DsaStatus::kPageFault, 0x3000);
+  EXPECT_EQ(progress.status(), DsaStatus::kDifError);
+  progress.fail(kPageSize, 1, kPageSize, DsaStatus::kPageFault, 0x101000);
+  EXPECT_EQ(progress.status(), DsaStatus::kPageFault);
+  EXPECT_EQ(progress.limit(), kPageSize);
+}
+
 TEST(DsaOperand, PagesConfirmedOutOfOrder) {
-  DsaOperand operand(0x1F00, 3 * kPageSize, false, true);  // 0x100 bytes in its first page
+  DsaBuffer buffer;
+  buffer.base = 0x1F00;  // 0x100 bytes in its first page
+  buffer.size = buffer.last = 3 * kPageSize;
+  DsaOperand operand(buffer, false);
   ASSERT_EQ(operand.pages(), 4U);
   operand.confirm(1);
   EXPECT_EQ(operand.confirmed(), 0U);

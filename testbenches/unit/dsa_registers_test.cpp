@@ -74,9 +74,24 @@ TEST(DsaRegisters, CapabilitiesOfTheDefaultDevice) {
   EXPECT_EQ(DsaGrpcap::READ_BUFFERS::get(r.get64(dsa_reg::kGrpcap)), 96U);
   EXPECT_EQ(DsaEngcap::ENGINES::get(r.get64(dsa_reg::kEngcap)), 4U);
   EXPECT_EQ(DsaGencap::MAX_TRANSFER::get(r.get64(dsa_reg::kGencap)), 31U);
-  EXPECT_EQ(r.get64(dsa_reg::kOpcap), (1U << 0) | (1U << 3) | (1U << 4));
+  // SPEC: [DSA 8.3]: no-op to dualcast, CRC and DIF, cache flush.
+  EXPECT_EQ(r.get64(dsa_reg::kOpcap), 0x1003F03FFULL);
+  EXPECT_EQ(DsaGencap::MAX_BATCH::get(r.get64(dsa_reg::kGencap)), 10U);
+  for (const std::uint32_t dsacap : {0x180U, 0x188U, 0x190U}) EXPECT_EQ(r.get64(dsacap), 0U) << "version 3";
   EXPECT_EQ(DsaOffsets::WQCFG::get(r.get64(dsa_reg::kOffsets)) * DsaOffsets::kUnit, dsa_reg::kWqcfg);
   EXPECT_EQ(DsaOffsets::GRPCFG::get(r.get64(dsa_reg::kOffsets)) * DsaOffsets::kUnit, dsa_reg::kGrpcfg);
+}
+
+// SPEC: [DSA 9.2, revision history]
+TEST(DsaRegisters, CapabilitiesOfVersion2) {
+  DsaParams params = dsa_params().defaults();
+  params.version = 2;
+  const Device d(params);
+  const DsaRegisters& r = d.registers;
+  EXPECT_EQ(r.get32(dsa_reg::kVersion), 0x200U);
+  EXPECT_EQ(r.get64(dsa_reg::kOpcap), 0x100BF07FFULL) << "and translation fetch, DIX generate";
+  const std::uint64_t added = r.get64(dsa_reg::kGencap) & ~Device().registers.get64(dsa_reg::kGencap);
+  EXPECT_EQ(added, (1U << 7) | (1U << 10) | (1U << 11) | (1U << 12) | (1U << 15));
 }
 
 TEST(DsaRegisters, WhatCanBeWritten) {
@@ -185,6 +200,12 @@ TEST(DsaCommands, EnableQueueErrors) {
       with([](Device& d) { d.mode(0, DsaWqcfg::BLOCK_ON_FAULT::kMask | DsaWqcfg::PRS_DISABLE::kMask); }),
       0x25);
   EXPECT_EQ(with([](Device& d) { d.write64(d.wqcfg(0, DsaWqcfg::kOperations), ~0ULL); }), 0x2D);
+  EXPECT_EQ(with([](Device& d) {
+              d.write32(d.wqcfg(0, DsaWqcfg::kLimits),
+                        static_cast<std::uint32_t>(DsaWqcfg::MAX_TRANSFER::make(20) |
+                                                   DsaWqcfg::MAX_BATCH::make(11)));
+            }),
+            0x27);
   Device off;
   off.configure();
   EXPECT_EQ(off.run(DsaCommand::kEnableWq, 0), 0x20) << "device disabled";

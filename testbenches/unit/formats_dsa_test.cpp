@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "models/formats/dsa_descriptor.h"
+#include "models/formats/dsa_operands.h"
 #include "models/formats/dsa_registers.h"
 
 #if __has_include(<linux/idxd.h>)
@@ -49,6 +50,52 @@ TEST(DsaPortal, Offsets) {
 }
 
 #if __has_include(<linux/idxd.h>)
+// The operating system's layouts, byte by byte. SPEC: [LINUX include/uapi/linux/idxd.h]
+#define SAME_PLACE(theirs, ours, base) \
+  static_assert(offsetof(dsa_hw_desc, theirs) == offsetof(DsaDescriptor, specific) + offsetof(base, ours))
+SAME_PLACE(expected_res, expected_result, DsaCompareOperands);
+SAME_PLACE(delta_addr, delta_address, DsaCreateDeltaOperands);
+SAME_PLACE(max_delta_size, max_delta_size, DsaCreateDeltaOperands);
+SAME_PLACE(expected_res_mask, expected_results, DsaCreateDeltaOperands);
+SAME_PLACE(delta_rec_size, delta_size, DsaApplyDeltaOperands);
+SAME_PLACE(dest2, destination_2, DsaDualcastOperands);
+SAME_PLACE(crc_seed, seed, DsaCrcOperands);
+SAME_PLACE(seed_addr, seed_address, DsaCrcOperands);
+SAME_PLACE(src_dif_flags, source_flags, DsaDifOperands);
+SAME_PLACE(dif_chk_flags, flags, DsaDifOperands);
+SAME_PLACE(chk_ref_tag_seed, source.reference, DsaDifOperands);
+SAME_PLACE(chk_app_tag_mask, source.application_mask, DsaDifOperands);
+SAME_PLACE(chk_app_tag_seed, source.application, DsaDifOperands);
+SAME_PLACE(dest_dif_flag, destination_flags, DsaDifOperands);
+SAME_PLACE(dif_ins_flags, flags, DsaDifOperands);
+SAME_PLACE(ins_ref_tag_seed, destination.reference, DsaDifOperands);
+SAME_PLACE(ins_app_tag_mask, destination.application_mask, DsaDifOperands);
+SAME_PLACE(ins_app_tag_seed, destination.application, DsaDifOperands);
+SAME_PLACE(src_upd_flags, source_flags, DsaDifOperands);
+SAME_PLACE(upd_dest_flags, destination_flags, DsaDifOperands);
+SAME_PLACE(dif_upd_flags, flags, DsaDifOperands);
+SAME_PLACE(src_ref_tag_seed, source.reference, DsaDifOperands);
+SAME_PLACE(src_app_tag_mask, source.application_mask, DsaDifOperands);
+SAME_PLACE(src_app_tag_seed, source.application, DsaDifOperands);
+SAME_PLACE(dest_ref_tag_seed, destination.reference, DsaDifOperands);
+SAME_PLACE(dest_app_tag_mask, destination.application_mask, DsaDifOperands);
+SAME_PLACE(dest_app_tag_seed, destination.application, DsaDifOperands);
+#undef SAME_PLACE
+#define SAME_PLACE(theirs, ours, base)                     \
+  static_assert(offsetof(dsa_completion_record, theirs) == \
+                offsetof(DsaCompletionRecord, specific) + offsetof(base, ours))
+SAME_PLACE(delta_rec_size, size, DsaDeltaResult);
+SAME_PLACE(crc_val, value, DsaCrcResult);
+SAME_PLACE(dif_chk_ref_tag, source.reference, DsaDifResults);
+SAME_PLACE(dif_chk_app_tag_mask, source.application_mask, DsaDifResults);
+SAME_PLACE(dif_chk_app_tag, source.application, DsaDifResults);
+SAME_PLACE(dif_ins_ref_tag, destination.reference, DsaDifResults);
+SAME_PLACE(dif_ins_app_tag_mask, destination.application_mask, DsaDifResults);
+SAME_PLACE(dif_ins_app_tag, destination.application, DsaDifResults);
+SAME_PLACE(dif_upd_dest_ref_tag, destination.reference, DsaDifResults);
+SAME_PLACE(dif_upd_dest_app_tag, destination.application, DsaDifResults);
+#undef SAME_PLACE
+
 TEST(DsaAgainstLinux, Opcodes) {
   const std::pair<DsaOpcode, int> pairs[] = {
       {DsaOpcode::kNoop, DSA_OPCODE_NOOP},
