@@ -414,7 +414,7 @@ class Iommu : public sc_core::sc_module,
 
   std::vector<std::uint16_t> device_index_;  // by requester ID; 0: unknown
   std::vector<Device> devices_;              // [0] unused
-  std::vector<Translation> granted_;
+  std::vector<Translation> answered_;
 
   std::vector<std::unique_ptr<Walk>> walks_;
   std::vector<WalkKey> walk_keys_;

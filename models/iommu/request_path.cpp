@@ -344,11 +344,11 @@ void Iommu::note_grants(const Request& r) {
   if (r.kind != RequestKind::kTranslationRequest || !params_.check_translated) {
     return;
   }
-  granted_.clear();
+  answered_.clear();
   for (unsigned i = 0; i < r.entries && r.payload->pcie.status == CompletionStatus::kSuccess; ++i) {
-    granted_.push_back(translation_of(*r.payload, i));
+    answered_.push_back(translation_of(*r.payload, i));
   }
-  devices_[r.device].grants.answered(r.payload, granted_);
+  devices_[r.device].grants.answered(r.payload, answered_);
 }
 
 void Iommu::page_request_done(Request& r) {
