@@ -1,6 +1,7 @@
 #include "tlm/ats_checker.h"
 
 #include "tlm/time.h"
+#include "tlm/translation_entry.h"
 
 namespace svasim {
 
@@ -24,8 +25,18 @@ AtsRules::Tlp make_tlp(const tlm::tlm_generic_payload& payload, const PcieExtens
   tlp.completion_count = pcie.completion_count;
   tlp.prg_index = pcie.prg_index;
   tlp.response_code = pcie.response_code;
+  tlp.traffic_class = pcie.traffic_class;
   tlp.key = &payload;
   return tlp;
+}
+
+std::vector<Translation> translations_of(const tlm::tlm_generic_payload& completion,
+                                         const PcieExtension& pcie) {
+  std::vector<Translation> all;
+  for (unsigned i = 0; pcie.status == CompletionStatus::kSuccess && i < pcie.translations; ++i) {
+    all.push_back(translation_of(completion, i));
+  }
+  return all;
 }
 
 // The order of what happens at one instant. WHY: only an order in which every device that obeys the
@@ -64,7 +75,7 @@ AtsChecker::AtsChecker(const sc_core::sc_module_name& name, const AtsRuleOptions
 void AtsChecker::present(const Observation& observation, Ps time) {
   if (observation.completion) {
     rules_.translation_completed(observation.tlp.requester, observation.tlp.key, observation.status,
-                                 observation.translation, time);
+                                 observation.translations, time);
   } else if (observation.port == kUpstream) {
     rules_.upstream(observation.tlp, time);
   } else {
@@ -107,7 +118,7 @@ tlm::tlm_sync_enum AtsChecker::nb_transport_bw(unsigned port, tlm::tlm_generic_p
     observation.completion = true;
     observation.tlp = make_tlp(payload, *pcie);
     observation.status = pcie->status;
-    observation.translation = pcie->translation;
+    observation.translations = translations_of(payload, *pcie);
     observe(now_ps() + delay.value(), observation);
   }
   return (port == kUpstream ? upstream_target : downstream_target)->nb_transport_bw(payload, phase, delay);
@@ -129,7 +140,7 @@ void AtsChecker::b_transport(unsigned port, tlm::tlm_generic_payload& payload, s
   if (pcie != nullptr && port == kUpstream && pcie->kind == TlpKind::kTranslationRequest) {
     observation.completion = true;
     observation.status = pcie->status;
-    observation.translation = pcie->translation;
+    observation.translations = translations_of(payload, *pcie);
     present(observation, now_ps() + delay.value());
   }
 }

@@ -31,7 +31,7 @@ class AtsChecker : public sc_core::sc_module, public ProtocolChecker, private Fw
     Port port = kUpstream;
     AtsRules::Tlp tlp;
     CompletionStatus status = CompletionStatus::kSuccess;
-    Translation translation;
+    std::vector<Translation> translations;
   };
 
   tlm::tlm_sync_enum nb_transport_fw(unsigned port, tlm::tlm_generic_payload& payload, tlm::tlm_phase& phase,

@@ -1,5 +1,6 @@
 #include "tlm/ats_rules.h"
 
+#include <algorithm>
 #include <cstdio>
 
 #include "models/formats/ats_messages.h"
@@ -93,14 +94,9 @@ void AtsRules::memory_request(Device& device, const Tlp& tlp, Ps time) {
   }
   if (tlp.has_pasid && !options_.pasid_in_translated)
     bad(time, "pasid", "translated request with PASID", tlp);
-  const bool write = tlp.kind == TlpKind::kMemWrite;
-  for (const unsigned shift : {12U, 21U, 30U}) {
-    const auto range = device.grants.equal_range(tlp.address & mask_between(63, shift));
-    for (auto grant = range.first; grant != range.second; ++grant) {
-      if (grant->second.shift >= shift && (write ? grant->second.write : grant->second.read)) return;
-    }
+  if (!device.grants.allows(tlp.address, tlp.kind == TlpKind::kMemWrite)) {
+    bad(time, "translated_unknown", "no valid translation for this access", tlp);
   }
-  bad(time, "translated_unknown", "no valid translation for this access", tlp);
 }
 
 // SPEC: [ATS 3]
@@ -113,40 +109,39 @@ void AtsRules::translation_request(Device& device, const Tlp& tlp, Ps time) {
     bad(time, "length", "not a whole number of entries, or too long", tlp);
   }
   if (tlp.byte_enables) bad(time, "byte_enables", "byte enables on a translation request", tlp);
-  device.requests[tlp.key] = Request{tlp.has_pasid, tlp.pasid, tlp.address, 0};
+  device.requests[tlp.key] = Request{tlp.address, std::max(tlp.length / 8, 1U)};
+  device.grants.asked(tlp.key, {tlp.has_pasid, tlp.pasid}, tlp.address);
 }
 
 void AtsRules::translation_completed(RequesterId requester, const void* key, CompletionStatus status,
-                                     const Translation& t, Ps time) {
+                                     const std::vector<Translation>& translations, Ps time) {
   Device& device = devices_[requester];
   const auto found = device.requests.find(key);
   if (found == device.requests.end()) return;  // AtRules reports an answer without request
   const Request request = found->second;
   device.requests.erase(found);
-  if (status != CompletionStatus::kSuccess || (!t.read && !t.write) || t.untranslated_only) return;
   Tlp tlp;
   tlp.kind = TlpKind::kTranslationRequest;
   tlp.requester = requester;
-  tlp.has_pasid = request.has_pasid;
-  tlp.pasid = request.pasid;
   tlp.address = request.iova;
-  if (t.page_shift < 12 || t.page_shift > 63 || (t.address & ((std::uint64_t{1} << t.page_shift) - 1)) != 0) {
-    bad(time, "translation_size", "completion with an address not aligned to its size", tlp);
-    return;
-  }
-  Grant grant{request.has_pasid, request.pasid, request.iova & mask_between(63, t.page_shift),
-              t.page_shift,      t.read,        t.write,
-              request.doomed};
-  const auto range = device.grants.equal_range(t.address);
-  for (auto old = range.first; old != range.second; ++old) {
-    Grant& known = old->second;
-    if (known.has_pasid == grant.has_pasid && known.pasid == grant.pasid && known.iova == grant.iova &&
-        known.shift == grant.shift && known.read == grant.read && known.write == grant.write) {
-      known.doomed &= grant.doomed;
-      return;
+  std::vector<Translation> usable;
+  if (status == CompletionStatus::kSuccess) {
+    if (translations.size() > request.translations) {
+      bad(time, "translation_count", std::to_string(translations.size()) + " translations", tlp);
+    }
+    for (const Translation& t : translations) {
+      const bool aligned = t.page_shift >= 12 && t.page_shift <= 63 &&
+                           (t.address & ((std::uint64_t{1} << t.page_shift) - 1)) == 0;
+      const bool same = t.page_shift == translations.front().page_shift;
+      if ((t.read || t.write) && (!aligned || !same)) {
+        bad(time, "translation_size", "completion with an address not aligned to its size, or several sizes",
+            tlp);
+        break;
+      }
+      usable.push_back(t);
     }
   }
-  device.grants.emplace(t.address, grant);
+  device.grants.answered(key, usable);
 }
 
 // SPEC: [ATS 4.1]: what a device must stop using when it completes this request.
@@ -161,24 +156,7 @@ void AtsRules::invalidate_request(Device& device, const Tlp& tlp, Ps time) {
     bad(time, "itag_reused", "ITag " + std::to_string(tlp.itag) + " is outstanding", tlp);
   }
   invalidation = Invalidation{true, time, 0, 0};
-  const DecodedRange range = decode_range(tlp.body);
-  const bool all_pasids = tlp.has_pasid && InvalidateRequestBody::G::get(tlp.body) != 0;
-  const auto affects = [&](bool has_pasid, Pasid pasid, Addr iova, unsigned shift) {
-    const bool same =
-        all_pasids ? has_pasid : has_pasid == tlp.has_pasid && (!has_pasid || pasid == tlp.pasid);
-    // A larger page overlaps when it contains the start of the range.
-    return same && (range.contains(iova) || (shift < 64 && ((iova ^ range.address) >> shift) == 0));
-  };
-  const std::uint32_t bit = std::uint32_t{1} << tlp.itag;
-  for (auto& entry : device.grants) {
-    Grant& grant = entry.second;
-    if (affects(grant.has_pasid, grant.pasid, grant.iova, grant.shift)) grant.doomed |= bit;
-  }
-  for (auto& entry : device.requests) {
-    Request& request = entry.second;
-    // MODEL: of a request under way only the page asked for is known; the answer may be larger.
-    if (affects(request.has_pasid, request.pasid, request.iova, 12)) request.doomed |= bit;
-  }
+  device.grants.invalidate(tlp.itag, tlp.body, {tlp.has_pasid, tlp.pasid});
 }
 
 // SPEC: [ATS 4.2]
@@ -206,15 +184,7 @@ void AtsRules::invalidate_completion(Device& device, const Tlp& tlp, Ps time) {
       done |= std::uint32_t{1} << itag;
     }
   }
-  if (done == 0) return;
-  for (auto grant = device.grants.begin(); grant != device.grants.end();) {
-    grant = (grant->second.doomed & done) != 0 ? device.grants.erase(grant) : std::next(grant);
-  }
-  // WHY: an answer that was under way when the request arrived stays unusable after the completion.
-  // Its bit would be lost when the ITag is used again, so the request itself is forgotten.
-  for (auto request = device.requests.begin(); request != device.requests.end();) {
-    request = (request->second.doomed & done) != 0 ? device.requests.erase(request) : std::next(request);
-  }
+  device.grants.completed(done);
 }
 
 // SPEC: [PRI 6]
@@ -224,7 +194,17 @@ void AtsRules::page_request(Device& device, const Tlp& tlp, Ps time) {
   const bool write = B::W::get(tlp.body) != 0;
   const bool last = B::L::get(tlp.body) != 0;
   if (tlp.execute && !read) bad(time, "page_request_kind", "execute without read", tlp);
-  if (tlp.has_pasid && last && !read && !write) return;  // stop marker: no group, no credit, no response
+  // SPEC: [PRI 4] other traffic classes are malformed.
+  if (tlp.traffic_class != 0) bad(time, "traffic_class", "not in traffic class 0", tlp);
+  if (tlp.has_pasid && last && !read && !write) {
+    // A stop marker: no group, no credit, no response. SPEC: [PRI 8]
+    for (const auto& [number, group] : device.groups) {
+      if (!group.last_seen && group.has_pasid && group.pasid == tlp.pasid) {
+        bad(time, "stop_marker", "group " + std::to_string(number) + " is not complete", tlp);
+      }
+    }
+    return;
+  }
   const auto index = static_cast<unsigned>(B::PRGI::get(tlp.body));
   Group& group = device.groups[index];
   if (group.last_seen)
@@ -277,6 +257,8 @@ void AtsRules::finish(Ps time) {
     for (const auto& [index, group] : device.groups) {
       if (group.last_seen) {
         log_.add(time, "unanswered_group", to_string(requester) + ": group " + std::to_string(index));
+      } else {
+        log_.add(time, "incomplete_group", to_string(requester) + ": group " + std::to_string(index));
       }
     }
   }

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "tlm/ats_grants.h"
 #include "tlm/pcie_protocol.h"
 #include "tlm/protocol_checker.h"
 
@@ -35,7 +36,9 @@ struct AtsRuleOptions {
 // |                        | boundary; a translation request of odd or too long length              |
 // | translation_address    | a translation request whose address bits 11:0 are not 0                |
 // | byte_enables           | byte enables on a translation request                                  |
-// | translation_size       | a completion whose address is not aligned to its size, or no size      |
+// | translation_size       | a completion whose address is not aligned to its size, or no size, or  |
+// |                        | whose translations have several sizes                                  |
+// | translation_count      | more translations in a completion than were asked for                  |
 // | translated_unknown     | a translated request to an address the device was not given, not with  |
 // |                        | that right, or whose invalidation it has completed                     |
 // | itag_range, itag_reused | an invalidate request with ITag over 31, or one still outstanding      |
@@ -43,6 +46,8 @@ struct AtsRuleOptions {
 // | completion_unexpected  | an invalidate completion for no ITag, or for one not outstanding       |
 // | completion_count       | completions of one invalidation that disagree on their number          |
 // | page_request_kind      | a page request with execute but not read                               |
+// | traffic_class          | a page request or response that is not in traffic class 0              |
+// | stop_marker            | a marker while a group of its PASID has not seen its last request      |
 // | prg_index_reused       | a request in a group whose last request was already sent               |
 // | prg_pasid              | requests of one group with different PASIDs                            |
 // | credits                | more outstanding page requests than allocated                          |
@@ -51,6 +56,7 @@ struct AtsRuleOptions {
 // | response_code          | a code other than success, invalid request, failure                    |
 // | response_pasid         | a response without the PASID of its group, or with another one         |
 // | unanswered_invalidation, unanswered_group | still open at the end                               |
+// | incomplete_group       | no last request until the end                                          |
 class AtsRules {
  public:
   // What the rules look at in one TLP.
@@ -71,6 +77,7 @@ class AtsRules {
     std::uint8_t completion_count = 1;
     std::uint16_t prg_index = 0;
     std::uint8_t response_code = 0;
+    std::uint8_t traffic_class = 0;
     // Identifies a translation request to its completion while it is outstanding.
     const void* key = nullptr;
   };
@@ -81,26 +88,15 @@ class AtsRules {
   void downstream(const Tlp& tlp, Ps time);  // arrives at the device
   // The completion of translation request `key` of that requester arrives at the device.
   void translation_completed(RequesterId requester, const void* key, CompletionStatus status,
-                             const Translation& translation, Ps time);
+                             const std::vector<Translation>& translations, Ps time);
   void finish(Ps time);
 
   std::uint64_t observed() const { return observed_; }
 
  private:
-  struct Grant {
-    bool has_pasid = false;
-    Pasid pasid;
-    Addr iova = 0;
-    std::uint8_t shift = 12;
-    bool read = false;
-    bool write = false;
-    std::uint32_t doomed = 0;  // ITags whose completion ends this grant
-  };
   struct Request {
-    bool has_pasid = false;
-    Pasid pasid;
     Addr iova = 0;
-    std::uint32_t doomed = 0;
+    unsigned translations = 1;
   };
   struct Invalidation {
     bool outstanding = false;
@@ -115,7 +111,7 @@ class AtsRules {
     unsigned requests = 0;
   };
   struct Device {
-    std::multimap<Addr, Grant> grants;  // by physical page address
+    AtsGrants grants;
     std::map<const void*, Request> requests;
     Invalidation invalidations[32];
     std::map<unsigned, Group> groups;  // by PRG index

@@ -27,8 +27,13 @@ inline bool is_posted(TlpKind kind) {
   return kind != TlpKind::kMemRead && kind != TlpKind::kTranslationRequest;
 }
 
-// SPEC: [PCIE 2.2.9]; CRS does not occur for the requests modelled here.
-enum class CompletionStatus : std::uint8_t { kSuccess, kUnsupportedRequest, kCompleterAbort };
+// SPEC: [PCIE 2.2.9]; no request modelled here may be answered with CRS, a faulty agent can all the same.
+enum class CompletionStatus : std::uint8_t {
+  kSuccess,
+  kUnsupportedRequest,
+  kCompleterAbort,
+  kRequestRetry,
+};
 
 // How an access ended that went through an ATC, as the device sees it.
 enum class AccessOutcome : std::uint8_t {
@@ -38,6 +43,7 @@ enum class AccessOutcome : std::uint8_t {
   kInvalidResponse,   // page group response Invalid Request, or still no right after all retries
   kResponseFailure,   // page group response Response Failure
   kTranslationError,  // the translation request ended with UR or CA
+  kStopped,           // waited for a page when its PASID was stopped
 };
 
 // A translation as the translation agent answered or used it.
@@ -60,26 +66,33 @@ inline constexpr Translation kNoTranslation{};
 // Fields of every request on a PCIe socket. The sender of the request writes the request fields;
 // the completer writes the outcome before BEGIN_RESP; each hop charges its time to `attribution`.
 //
-// | field                  | written by         | default      | meaning |
-// |------------------------|--------------------|--------------|---------------------------------------------|
-// | kind, at               | requester          | read, untr.  | what the TLP is | | requester              |
-// requester          | 00:00.0      | PCIe Requester ID                           | | has_pasid, pasid |
-// requester          | none         | PASID prefix                                | | privileged, execute |
-// requester          | false        | prefix bits PMR and EXR                     | | no_write | requester |
-// false        | NW of a translation request                 | | no_page_request        | device | false |
-// its ATC answers a fault, asks for no page   | | relaxed                | device             | false | a
-// write: may pass others in its ATC         | | ahead                  | device             | 0            |
-// bytes behind the access it will use as well | | id                     | requester          | 0 | number
-// unique and deterministic per device  | | iova                   | requester          | 0            |
-// address as requested; the payload's address | |                        |                    | | becomes the
-// translated one behind the IOMMU | | body, prg_index, ...   | message sender     | 0            | message
-// contents                            | | status, translation,   | completer          | success,none |
-// outcome                                     | | fault                  |                    | | | | outcome
-// | the ATC            | done         | how the access ended for the device         | | attribution | every
-// hop          | empty        | where the time went                         | | slot                   | the
-// IOMMU          | 0            | its own book-keeping while it holds it      | | atc_slot               |
-// the ATC            | 0            | its own book-keeping while it holds it      | | holds_credit | the link
-// | false        | its flow-control credit is not returned yet |
+// clang-format off
+// | field                   | written by     | default      | meaning                                          |
+// |-------------------------|----------------|--------------|--------------------------------------------------|
+// | kind, at                | requester      | read, untr.  | what the TLP is                                  |
+// | requester               | requester      | 00:00.0      | Requester ID                                     |
+// | has_pasid, pasid        | requester      | none         | PASID prefix                                     |
+// | privileged, execute     | requester      | false        | bits of the PASID prefix                         |
+// | no_write                | requester      | false        | NW of a translation request                      |
+// | no_snoop                | requester      | false        | the No Snoop attribute                           |
+// | no_page_request         | device         | false        | to its ATC: fail rather than ask for a page      |
+// | relaxed                 | device         | false        | to its ATC: a write that need not keep its order |
+// | engine                  | device         | 0            | to its ATC: which part of it makes the access    |
+// | ahead                   | device         | 0            | to its ATC: bytes behind the access it will use  |
+// | traffic_class           | requester, ATC | 0            | TC                                               |
+// | id                      | requester      | 0            | number, unique and deterministic per device      |
+// | iova                    | requester      | 0            | address as requested; the payload's address      |
+// |                         |                |              | becomes the translated one behind the IOMMU      |
+// | body, prg_index, ...    | message sender | 0            | contents of messages                             |
+// | status, fault           | completer      | success,none | outcome                                          |
+// | translation             | completer      | none         | the translation used, or the first one answered  |
+// | translations            | completer      | 1            | entries in a translation completion; all of them |
+// |                         |                |              | stand in its data                                |
+// | outcome                 | ATC            | done         | how the access ended for the device              |
+// | attribution             | every hop      | empty        | where the time went                              |
+// | slot, atc_slot          | IOMMU, ATC     | 0            | book-keeping of who holds it                     |
+// | holds_credit            | link           | false        | its flow-control credit is not returned yet      |
+// clang-format on
 class PcieExtension : public tlm::tlm_extension<PcieExtension> {
  public:
   TlpKind kind = TlpKind::kMemRead;
@@ -91,6 +104,9 @@ class PcieExtension : public tlm::tlm_extension<PcieExtension> {
   bool no_write = false;
   bool no_page_request = false;
   bool relaxed = false;
+  bool no_snoop = false;
+  std::uint8_t engine = 0;
+  std::uint8_t traffic_class = 0;
   Pasid pasid;
   std::uint32_t ahead = 0;
   std::uint64_t id = 0;
@@ -106,6 +122,7 @@ class PcieExtension : public tlm::tlm_extension<PcieExtension> {
 
   CompletionStatus status = CompletionStatus::kSuccess;
   Translation translation;
+  std::uint8_t translations = 1;
   FaultReason fault = FaultReason::kNone;
   AccessOutcome outcome = AccessOutcome::kDone;
 

@@ -14,6 +14,9 @@ void PcieExtension::reset(Ps now) {
   no_write = false;
   no_page_request = false;
   relaxed = false;
+  no_snoop = false;
+  engine = 0;
+  traffic_class = 0;
   pasid = Pasid();
   ahead = 0;
   id = 0;
@@ -26,6 +29,7 @@ void PcieExtension::reset(Ps now) {
   response_code = 0;
   status = CompletionStatus::kSuccess;
   translation = kNoTranslation;
+  translations = 1;
   fault = FaultReason::kNone;
   outcome = AccessOutcome::kDone;
   slot = 0;

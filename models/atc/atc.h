@@ -3,6 +3,7 @@
 
 #include <array>
 #include <deque>
+#include <memory>
 #include <systemc>
 #include <vector>
 
@@ -31,12 +32,13 @@ namespace svasim {
 // left for the link (a write is posted now) or failed, BEGIN_RESP how it ended: PcieExtension's
 // `outcome`, then `status`. A translation request of the device is answered from the cache, or by
 // asking the translation agent, with page requests if need be; so a device can make sure of a page.
+// A stop marker of the device ends the accesses of its PASID that wait for pages, and is sent on.
 // Writes leave in the order in which they came, except those marked `relaxed`. Writes without PASID
 // to 0xFEExxxxx are interrupts and never translated.
 //
 // Loose timing: b_transport does the whole access. One that has to wait for a page is answered with
-// outcome kWait; the device sends it again, unchanged, with nb_transport. Messages use nb_transport
-// in both modes.
+// outcome kWait; the device sends it again, unchanged, with nb_transport. Messages, also
+// stop markers, use nb_transport in both modes.
 class Atc : public sc_core::sc_module,
             public Inspectable,
             public TranslationUser,
@@ -58,7 +60,7 @@ class Atc : public sc_core::sc_module,
   bool page_requests_enabled() const { return pages_.enabled(); }
 
   const AtcStats& stats() const { return stats_; }
-  const AtcCache& cache() const { return cache_; }
+  const AtcCache& cache(unsigned engine = 0) const { return *caches_[engine % caches_.size()]; }
   const PageRequester& page_requester() const { return pages_; }
   const Wake& wake() const { return wake_; }
 
@@ -69,13 +71,15 @@ class Atc : public sc_core::sc_module,
 
  private:
   static constexpr std::uint32_t kNone = PageRequester::kNone;
+  static constexpr unsigned kTrafficClasses = 8;
   enum Port : unsigned { kUpIn, kUpOut, kDownIn, kDownOut };
 
   // Order of work at one instant.
-  enum class Work : std::uint8_t { kTranslated, kMessage, kRetry, kAccess };
+  enum class Work : std::uint8_t { kTranslated, kMessage, kCompletion, kTimeout, kRetry, kAccess };
   struct Item {
     Work kind = Work::kAccess;
     std::uint32_t index = 0;
+    std::uint64_t number = 0;
     tlm::tlm_generic_payload* payload = nullptr;
   };
 
@@ -86,7 +90,12 @@ class Atc : public sc_core::sc_module,
     State state = State::kFree;
     bool write = false;    // needs the right to write
     bool ordered = false;  // in order_
-    unsigned tries = 0;    // page group responses with Success so far
+    bool no_snoop = false;
+    bool stopped = false;  // its PASID is
+    std::uint8_t engine = 0;
+    std::uint8_t traffic_class = 0;
+    Pasid own_pasid;     // the device's word for it
+    unsigned tries = 0;  // page group responses with Success so far
     std::uint32_t next = kNone;
     std::uint32_t drains = 0;  // invalidations that wait for it, by ITag
     AtsSpace space;
@@ -100,11 +109,20 @@ class Atc : public sc_core::sc_module,
     Addr page = 0;
     bool no_write = false;
     bool active = false;
+    std::uint8_t engine = 0;
+    unsigned translations = 1;   // asked for
     std::uint64_t position = 0;  // in the invalidation log
     std::uint32_t first = kNone;
     std::uint32_t last = kNone;
     Ps sent = 0;
-    std::uint64_t entry = 0;  // room for the completion's data
+    std::array<std::uint64_t, kMaxTranslations> entries{};  // room for the completion's data
+
+    bool covers(Addr other) const { return other - page < Addr{translations} * kPageSize; }
+  };
+  struct Answer {  // a page and its translation
+    Addr page = 0;
+    unsigned shift = 0;
+    AtcEntry translation;
   };
 
   struct Message {
@@ -114,10 +132,19 @@ class Atc : public sc_core::sc_module,
 
   struct Invalidation {  // by ITag
     bool active = false;
-    unsigned reads = 0;          // outstanding reads that used a covered translation
+    bool misbehaves = false;
+    bool logged = false;
     std::uint64_t position = 0;  // in the log
+    std::uint8_t waiting = 0;                       // traffic classes not completed, as bits
+    std::array<unsigned, kTrafficClasses> reads{};  // outstanding reads that used a covered translation
     Ps arrived = 0;
     RequesterId requester;
+  };
+  struct Completion {  // waits for others to leave with it
+    RequesterId requester;
+    std::uint8_t traffic_class = 0;
+    std::uint32_t itags = 0;  // 0: unused
+    Ps due = 0;
   };
 
   tlm::tlm_sync_enum nb_transport_fw(unsigned port, tlm::tlm_generic_payload& payload, tlm::tlm_phase& phase,
@@ -129,6 +156,9 @@ class Atc : public sc_core::sc_module,
 
   void run();
   bool someone_waits() const;
+  AtcCache& cache_of(const Access& access) { return *caches_[access.engine]; }
+  // Whether it is the turn of something configured to be done wrong.
+  bool wrong_turn(std::uint64_t& turn) { return turn++ % params_.misbehave.every == 0; }
   void push(Ps due, Work kind, std::uint64_t number, std::uint32_t index, tlm::tlm_generic_payload* payload);
   void take_message(tlm::tlm_generic_payload* to_answer, const PcieExtension& pcie, Ps due);
 
@@ -150,21 +180,38 @@ class Atc : public sc_core::sc_module,
                   const AtcEntry& entry) const;
   void resume(std::uint32_t slot, unsigned code);
   bool passes_untranslated(const PcieExtension& pcie, Addr address) const;
+  Pasid take_pasid(PcieExtension& pcie);
+  unsigned translations_from(const AtcCache& cache, const AtsSpace& space, Addr page) const;
   void access_blocking(tlm::tlm_generic_payload& payload, sc_core::sc_time& delay);
 
-  // Messages, atc.cpp.
-  Transaction& make_translation_request(const AtsSpace& space, Addr page, bool no_write, std::uint64_t* entry,
-                                        Ps when);
+  // Translation requests, atc_translation.cpp.
+  Transaction& make_translation_request(const AtsSpace& space, Addr page, unsigned translations,
+                                        bool no_write, std::uint64_t* entries, Ps when);
   void translated(tlm::tlm_generic_payload& payload);
-  // What a successful completion gave, and keeps it.
-  AtcEntry take_translation(const PcieExtension& pcie, const AtsSpace& space, Addr page, std::uint64_t born,
-                            Ps asked);
+  // What a successful completion gave that no invalidation has overtaken: into answers_ and the cache.
+  void take_translations(const tlm::tlm_generic_payload& payload, AtcCache& cache, const AtsSpace& space,
+                         Addr page, unsigned asked, std::uint64_t position, Ps sent);
+  const Answer* answer_for(Addr address) const;
   void refused(CompletionStatus status);
-  void message(std::uint32_t index);
+
+  // Invalidations, atc_invalidation.cpp.
   void invalidate(const PcieExtension& request);
-  void complete_invalidation(unsigned itag);
+  void drop(const AtcInvalidation& what, unsigned itag);
+  void read_done(std::uint32_t slot);
+  void class_drained(unsigned itag, unsigned traffic_class);
+  void combined_completion(std::uint32_t index);
+  void send_completion(RequesterId requester, unsigned traffic_class, std::uint32_t itags, Ps when);
+
+  // Page requests, atc_pages.cpp.
   void page_response(const PcieExtension& response);
   void send_page_request(const PageRequester::Message& request);
+  void response_overdue(unsigned group, std::uint64_t serial);
+  void stop_pasid(tlm::tlm_generic_payload& marker);
+  // Adds who waited for the wish to resumed_.
+  void collect_waiters(std::uint32_t wish);
+
+  // Messages, atc.cpp.
+  void message(std::uint32_t index);
   void send_message(Transaction& message, Ps when);
   void transmit(tlm::tlm_generic_payload& payload, Ps when);
   void answered(tlm::tlm_generic_payload& payload, Ps when);
@@ -178,7 +225,8 @@ class Atc : public sc_core::sc_module,
   Wake wake_;
 
   bool ats_;
-  AtcCache cache_;
+  const RetryPolicy& retry_;
+  std::vector<std::unique_ptr<AtcCache>> caches_;
   InvalidationLog log_;
   PageRequester pages_;
 
@@ -196,7 +244,14 @@ class Atc : public sc_core::sc_module,
   std::vector<std::uint32_t> free_messages_;
   std::array<Invalidation, kItags> invalidations_{};
   unsigned active_invalidations_ = 0;
-  Ps last_posted_ = 0;     // when the last write or message leaves
+  std::vector<Completion> completions_;
+  std::vector<Answer> answers_;
+  // When the last write or message of a traffic class leaves.
+  std::array<Ps, kTrafficClasses> last_posted_{};
+  // Of invalidate requests, groups and accesses, for those to be done wrong.
+  std::uint64_t invalidation_turn_ = 0;
+  std::uint64_t group_turn_ = 0;
+  std::uint64_t access_turn_ = 0;
   std::uint64_t next_id_;  // of requests of our own
   RequesterId requester_;  // of the device, from its accesses
   std::vector<std::uint32_t> resumed_;

@@ -18,6 +18,12 @@ bool needs_write(const PcieExtension& pcie) {
   return pcie.kind == TlpKind::kMemWrite || (pcie.kind == TlpKind::kTranslationRequest && !pcie.no_write);
 }
 
+bool is_stop_marker(const PcieExtension& pcie) {
+  using B = PageRequestBody;
+  return pcie.has_pasid && B::L::get(pcie.body) != 0 && B::R::get(pcie.body) == 0 &&
+         B::W::get(pcie.body) == 0;
+}
+
 AtcEntry untranslated() {
   AtcEntry translation;
   translation.untranslated_only = true;
@@ -35,8 +41,23 @@ bool Atc::passes_untranslated(const PcieExtension& pcie, Addr address) const {
          (!pcie.has_pasid && pcie.kind == TlpKind::kMemWrite && (address >> 20U) == 0xFEE);
 }
 
+// The PASID the access goes out with; the device's own is given back.
+Pasid Atc::take_pasid(PcieExtension& pcie) {
+  const Pasid own = pcie.pasid;
+  if (params_.misbehave.foreign_pasid != 0 && pcie.has_pasid && wrong_turn(access_turn_)) {
+    stats_.misbehaved.add();
+    pcie.pasid = Pasid(params_.misbehave.foreign_pasid);
+  }
+  return own;
+}
+
 void Atc::accept(tlm::tlm_generic_payload& payload) {
   PcieExtension& pcie = pcie_of(payload);
+  if (pcie.kind == TlpKind::kPageRequest) {
+    SVASIM_CHECK(is_stop_marker(pcie), "a device leaves page requests to its ATC");
+    pcie.attribution.charge(Stage::kDevice, now_ps());
+    return stop_pasid(payload);
+  }
   SVASIM_CHECK((payload.get_address() & (kPageSize - 1)) + payload.get_data_length() <= kPageSize,
                "an access of a device crosses a 4-KiB boundary");
   pcie.attribution.charge(Stage::kDevice, now_ps());
@@ -56,6 +77,11 @@ void Atc::start(std::uint32_t slot, tlm::tlm_generic_payload& payload) {
   access.payload = &payload;
   access.pcie = &pcie;
   access.write = needs_write(pcie);
+  access.no_snoop = pcie.no_snoop;
+  access.engine = static_cast<std::uint8_t>(pcie.engine % params_.engines);
+  access.traffic_class = static_cast<std::uint8_t>(pcie.engine % params_.traffic_classes);
+  pcie.traffic_class = access.traffic_class;
+  access.own_pasid = take_pasid(pcie);
   access.space = AtsSpace::of(pcie);
   access.address = payload.get_address();
   access.at = pcie.at;
@@ -80,7 +106,7 @@ void Atc::start(std::uint32_t slot, tlm::tlm_generic_payload& payload) {
 
 void Atc::look_up(std::uint32_t slot, bool first) {
   Access& access = accesses_[slot];
-  const AtcEntry* found = cache_.find(access.space, access.address);
+  const AtcEntry* found = cache_of(access).find(access.space, access.address);
   const bool hit = found != nullptr && has_right(*found, access.write);
   if (first) {
     (hit ? stats_.hits : found == nullptr ? stats_.misses : stats_.rights_misses).add();
@@ -108,8 +134,8 @@ void Atc::need_translation(std::uint32_t slot) {
   access.next = kNone;
   access.state = State::kTranslating;
   for (Request& request : requests_) {
-    if (request.active && request.page == page && request.space == access.space &&
-        !(request.no_write && access.write) &&
+    if (request.active && request.covers(page) && request.engine == access.engine &&
+        request.space == access.space && !(request.no_write && access.write) &&
         !log_.hit_since(request.position, request.space, page, kPageShift, false)) {
       stats_.merged.add();
       accesses_[request.last].next = slot;
@@ -130,12 +156,15 @@ void Atc::need_translation(std::uint32_t slot) {
   request.page = page;
   request.no_write = !access.write && params_.read_only_requests;
   request.active = true;
+  request.engine = access.engine;
+  request.translations = translations_from(cache_of(access), access.space, page);
   request.position = log_.position();
   request.first = request.last = slot;
   request.sent = when;
   access.pcie->attribution.charge(Stage::kAtc, when);
-  Transaction& message =
-      make_translation_request(request.space, page, request.no_write, &request.entry, when);
+  Transaction& message = make_translation_request(request.space, page, request.translations, request.no_write,
+                                                  request.entries.data(), when);
+  message.pcie.traffic_class = access.traffic_class;
   message.pcie.atc_slot = index;
   transmit(message, when);
 }
@@ -189,10 +218,13 @@ void Atc::send(std::uint32_t slot, Ps ready) {
     pcie.at = AddressType::kTranslated;
     pcie.has_pasid = false;
     pcie.privileged = false;
+    // SPEC: [ATS 3.2]
+    pcie.no_snoop = pcie.no_snoop && !access.translation.non_snooped;
     access.payload->set_address(physical(access.translation, access.address));
   }
   if (pcie.kind == TlpKind::kMemWrite) {
-    last_posted_ = std::max(last_posted_, ready);
+    Ps& last = last_posted_[access.traffic_class];
+    last = std::max(last, ready);
   }
   pcie.attribution.charge(Stage::kAtc, ready);
   tlm::tlm_phase phase = tlm::END_REQ;
@@ -226,6 +258,8 @@ void Atc::report_use(const PcieExtension& pcie, const AtsSpace& space, Addr addr
 // The device gets its request back as it sent it.
 void Atc::restore(const Access& access) {
   PcieExtension& pcie = *access.pcie;
+  pcie.pasid = access.own_pasid;
+  pcie.no_snoop = access.no_snoop;
   if (!access.translation.untranslated_only && pcie.at == AddressType::kTranslated) {
     pcie.translation = access.translation;
     pcie.has_pasid = access.space.has_pasid;
@@ -239,6 +273,11 @@ void Atc::fault(std::uint32_t slot) {
   Access& access = accesses_[slot];
   stats_.no_rights.add();
   const Ps now = now_ps();
+  if (access.stopped) {
+    stats_.stopped.add();
+    finish(slot, AccessOutcome::kStopped, CompletionStatus::kUnsupportedRequest, now + 1);
+    return;
+  }
   if (access.pcie->no_page_request || !pages_.enabled()) {
     finish(slot, AccessOutcome::kPageFault, CompletionStatus::kUnsupportedRequest, now + 1);
     return;
@@ -270,7 +309,7 @@ void Atc::resume(std::uint32_t slot, unsigned code) {
   // SPEC: [PRI 9]: Success means try again, not that the page is there.
   stats_.retries.add();
   ++access.tries;
-  const Ps wait = access.tries < 2 ? 0 : params_.page_requests.retry_delay << std::min(access.tries - 2, 10U);
+  const Ps wait = retry_.wait(params_.page_requests.retry_delay, access.tries);
   if (wait == 0) {
     look_up(slot, false);
     return;
@@ -285,6 +324,7 @@ void Atc::finish(std::uint32_t slot, AccessOutcome outcome, CompletionStatus sta
   PcieExtension& pcie = *access.pcie;
   pcie.outcome = outcome;
   pcie.status = status;
+  pcie.pasid = access.own_pasid;
   if (outcome != AccessOutcome::kDone) {
     stats_.faults.add();
   }
@@ -311,20 +351,18 @@ void Atc::free_slot(std::uint32_t slot) {
   Access& access = accesses_[slot];
   access.state = State::kFree;
   free_accesses_.push_back(slot);
-  for (std::uint32_t drains = access.drains; drains != 0; drains &= drains - 1) {
-    const auto itag = static_cast<unsigned>(__builtin_ctz(drains));
-    if (--invalidations_[itag].reads == 0) {
-      complete_invalidation(itag);
-    }
-  }
+  read_done(slot);
 }
 
 void Atc::access_blocking(tlm::tlm_generic_payload& payload, sc_core::sc_time& delay) {
   PcieExtension& pcie = pcie_of(payload);
   const Ps now = now_ps();
   const Addr address = payload.get_address();
+  const Pasid own_pasid = take_pasid(pcie);
   const AtsSpace space = AtsSpace::of(pcie);
+  AtcCache& cache = *caches_[pcie.engine % params_.engines];
   const bool write = needs_write(pcie);
+  const bool no_snoop = pcie.no_snoop;
   requester_ = pcie.requester;
   stats_.accesses.add();
   pcie.attribution.charge(Stage::kDevice, now + delay.value());
@@ -334,6 +372,7 @@ void Atc::access_blocking(tlm::tlm_generic_payload& payload, sc_core::sc_time& d
   const auto end = [&](AccessOutcome outcome, CompletionStatus status) {
     pcie.outcome = outcome;
     pcie.status = status;
+    pcie.pasid = own_pasid;
     payload.set_response_status(outcome == AccessOutcome::kDone ? tlm::TLM_OK_RESPONSE
                                                                 : tlm::TLM_ADDRESS_ERROR_RESPONSE);
     if (outcome != AccessOutcome::kDone && outcome != AccessOutcome::kWait) {
@@ -344,7 +383,7 @@ void Atc::access_blocking(tlm::tlm_generic_payload& payload, sc_core::sc_time& d
   AtcEntry translation;
   bool known = false;
   if (!passes_untranslated(pcie, address)) {
-    const AtcEntry* found = cache_.find(space, address);
+    const AtcEntry* found = cache.find(space, address);
     known = found != nullptr && has_right(*found, write);
     (known ? stats_.hits : found == nullptr ? stats_.misses : stats_.rights_misses).add();
     if (known) {
@@ -352,22 +391,24 @@ void Atc::access_blocking(tlm::tlm_generic_payload& payload, sc_core::sc_time& d
     }
   }
   if (!known && !passes_untranslated(pcie, address)) {
-    std::uint64_t entry = 0;
+    std::array<std::uint64_t, kMaxTranslations> entries{};
     const Ps sent = now + delay.value();
-    Transaction& request =
-        make_translation_request(space, page_of(address), !write && params_.read_only_requests, &entry, sent);
+    const unsigned asked = translations_from(cache, space, page_of(address));
+    Transaction& request = make_translation_request(
+        space, page_of(address), asked, !write && params_.read_only_requests, entries.data(), sent);
     up_out_->b_transport(request, delay);
     pcie.attribution.adopt_since_mark(request.pcie.attribution, now + delay.value(), Stage::kAtc);
     stats_.translation_latency.record(now + delay.value() - sent);
     const CompletionStatus status = request.pcie.status;
     if (status == CompletionStatus::kSuccess) {
-      translation = take_translation(request.pcie, space, page_of(address), log_.position(), now);
+      take_translations(request, cache, space, page_of(address), asked, log_.position(), now);
+      translation = answers_.front().translation;
       known = true;
     } else {
       refused(status);
     }
     request.release();
-    if (status == CompletionStatus::kCompleterAbort) {
+    if (status == CompletionStatus::kCompleterAbort || status == CompletionStatus::kRequestRetry) {
       end(AccessOutcome::kTranslationError, status);
       return;
     }
@@ -396,6 +437,7 @@ void Atc::access_blocking(tlm::tlm_generic_payload& payload, sc_core::sc_time& d
   if (translation.untranslated_only) {
     stats_.untranslated.add();
     up_out_->b_transport(payload, delay);
+    pcie.pasid = own_pasid;
     return;
   }
   if (context_.monitor != nullptr) {
@@ -405,12 +447,15 @@ void Atc::access_blocking(tlm::tlm_generic_payload& payload, sc_core::sc_time& d
   pcie.at = AddressType::kTranslated;
   pcie.has_pasid = false;
   pcie.privileged = false;
+  pcie.no_snoop = no_snoop && !translation.non_snooped;
   payload.set_address(physical(translation, address));
   up_out_->b_transport(payload, delay);
   payload.set_address(address);
   pcie.at = at;
   pcie.has_pasid = space.has_pasid;
   pcie.privileged = space.privileged;
+  pcie.no_snoop = no_snoop;
+  pcie.pasid = own_pasid;
   pcie.translation = translation;
 }
 

@@ -56,6 +56,11 @@ const AtcEntry* AtcCache::find(const AtsSpace& space, Addr address) {
   return entry;
 }
 
+bool AtcCache::holds(const AtsSpace& space, Addr address) const {
+  return tlb_.peek(space.key(), address) != nullptr ||
+         (any_global_ && space.has_pasid && tlb_.peek(kGlobal | (space.key() & 3U), address) != nullptr);
+}
+
 void AtcCache::fill(const AtsSpace& space, Addr address, const AtcEntry& translation) {
   // SPEC: [ATS 3.2]: Global means something only for requests with PASID.
   const bool global = translation.global && space.has_pasid;

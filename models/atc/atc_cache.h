@@ -64,6 +64,8 @@ class InvalidationLog {
   }
   // Place in the sequence: of everything that starts now.
   std::uint64_t position() const { return next_; }
+  // Everything under way counts as hit.
+  void add_everything() { next_ += kRemembered + 1; }
   bool hit_since(std::uint64_t position, const AtsSpace& space, Addr page, unsigned shift, bool global) const;
   // What came since `use` was born and covers it: one that was done before it, else the first.
   // MODEL: of what came before the last invalidations that are remembered, nothing is known.
@@ -99,6 +101,8 @@ class AtcCache {
 
   // The translation of the page that holds `address`, or nullptr; its rights may not suffice.
   const AtcEntry* find(const AtsSpace& space, Addr address);
+  // As find, but changes and counts nothing.
+  bool holds(const AtsSpace& space, Addr address) const;
   // Keeps a translation of the page that holds `address`. It has a right and U is not set.
   void fill(const AtsSpace& space, Addr address, const AtcEntry& translation);
   unsigned invalidate(const AtcInvalidation& invalidation);

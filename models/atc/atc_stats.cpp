@@ -20,10 +20,14 @@ void AtcStats::describe(StatRegistry& registry, const std::string& prefix) const
                  "Hits per first look-up.");
   count("merged", merged, kTiming, "Accesses that joined an outstanding translation request for their page.");
   count("translation_requests", translation_requests, kTiming, "ATS translation requests sent.");
-  count("stale", stale, kTiming, "Translation completions dropped as an invalidation had overtaken them.");
+  count("translations_received", translations_received, kTiming,
+        "Entries of successful translation completions.");
+  count("stale", stale, kTiming, "Translations received and dropped as an invalidation had overtaken them.");
   count("translation_ur", translation_ur, kTiming,
         "Translation completions with Unsupported Request: ATS goes off.");
   count("translation_ca", translation_ca, kTiming, "Translation completions with Completer Abort.");
+  count("translation_malformed", translation_malformed, kTiming,
+        "Translation completions with a status no translation request may have (CRS).");
   count("no_rights", no_rights, kTiming, "Accesses whose translation completion lacked the needed rights.");
   count("untranslated", untranslated, kTiming,
         "Accesses sent untranslated: ATS off, interrupts, U set by the agent.");
@@ -37,10 +41,16 @@ void AtcStats::describe(StatRegistry& registry, const std::string& prefix) const
         "Page group responses with Response Failure: PRI goes off.");
   count("responses_unexpected", responses_unexpected, kTiming,
         "Page group responses with an index not outstanding.");
+  count("response_timeouts", response_timeouts, kTiming,
+        "Page request groups given up because no response came in time.");
+  count("stopped", stopped, kTiming, "Accesses that ended because their PASID was stopped.");
+  count("stop_markers", stop_markers, kTiming, "Stop markers sent.");
   count("retries", retries, kTiming, "Translations tried again after a page group response with Success.");
   count("invalidations", invalidations, kTiming, "Invalidate requests received.");
   count("invalidations_drained", invalidations_drained, kTiming,
         "Invalidate requests that waited for outstanding reads.");
+  count("invalidate_completions", invalidate_completions, kTiming, "Invalidate completion messages sent.");
+  count("misbehaved", misbehaved, kTiming, "Rules broken as configured (misbehave).");
   latency("translation_latency", translation_latency,
           "Translation request until its completion, at the completion.");
   latency("page_request_latency", page_request_latency, "First wish for a page until the group's response.");

@@ -14,9 +14,11 @@ struct AtcStats {
   Counter rights_misses;
   Counter merged;
   Counter translation_requests;
+  Counter translations_received;
   Counter stale;
   Counter translation_ur;
   Counter translation_ca;
+  Counter translation_malformed;
   Counter no_rights;
   Counter untranslated;
   Counter held_for_order;
@@ -27,9 +29,14 @@ struct AtcStats {
   Counter responses_invalid;
   Counter responses_failure;
   Counter responses_unexpected;
+  Counter response_timeouts;
+  Counter stopped;
+  Counter stop_markers;
   Counter retries;
   Counter invalidations;
   Counter invalidations_drained;
+  Counter invalidate_completions;
+  Counter misbehaved;
   Histogram translation_latency;
   Histogram page_request_latency;
   Histogram invalidation_latency;

@@ -4,17 +4,22 @@
 
 namespace svasim {
 
-PageRequester::PageRequester(const PageRequestParams& params)
+namespace {
+constexpr unsigned kUnlimited = 1U << 30;
+}
+
+PageRequester::PageRequester(const PageRequestParams& params, bool ignores_credits)
     : params_(params),
       enabled_(params.enable),
-      credits_(params.allocation),
+      credits_(ignores_credits ? kUnlimited : params.credits()),
       free_groups_(params.groups),
       groups_(params.groups) {}
 
 void PageRequester::enable(unsigned allocation) {
   SVASIM_CHECK(active_.empty(), "page requests enabled while accesses wait for pages");
   enabled_ = true;
-  credits_ = allocation;
+  status_ = Status();
+  credits_ = std::min(params_.capacity, allocation);
   free_groups_ = static_cast<unsigned>(groups_.size());
   std::fill(groups_.begin(), groups_.end(), Group());
 }
@@ -71,8 +76,12 @@ void PageRequester::form_group() {
     }
   }
   forming_.back().last = true;
-  groups_[index] = Group{static_cast<unsigned>(forming_.size()), false};
+  groups_[index] = Group{static_cast<unsigned>(forming_.size()), false, first.space, ++serial_};
   credits_ -= groups_[index].requests;
+  if (credits_ > params_.credits()) {
+    const unsigned outstanding = kUnlimited - credits_;
+    excess_ += std::min(groups_[index].requests, outstanding - std::min(outstanding, params_.credits()));
+  }
   --free_groups_;
 }
 

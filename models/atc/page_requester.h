@@ -1,9 +1,11 @@
 // The page request side of a device: groups, indices, credits. No SystemC in here.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <deque>
+#include <utility>
 #include <vector>
 
 #include "models/atc/atc_cache.h"
@@ -17,6 +19,12 @@ class PageRequester {
  public:
   static constexpr std::uint32_t kNone = ~std::uint32_t{0};
 
+  // Of the status register. SPEC: [ATS 5]
+  struct Status {
+    bool response_failure = false;  // RF
+    bool unexpected_index = false;  // UPRGI
+  };
+
   struct Message {
     AtsSpace space;
     Addr page = 0;
@@ -27,11 +35,11 @@ class PageRequester {
 
   enum class Answer : std::uint8_t {
     kUnexpected,  // no such group outstanding
-    kIgnored,     // PRI went off while the group was outstanding
+    kIgnored,     // nobody waits for the group any more
     kTaken,
   };
 
-  explicit PageRequester(const PageRequestParams& params);
+  explicit PageRequester(const PageRequestParams& params, bool ignores_credits = false);
 
   bool enabled() const { return enabled_; }
   // As software would: clears credits, groups and errors. Nothing may be waiting.
@@ -60,6 +68,7 @@ class PageRequester {
   template <typename Done>
   Answer respond(unsigned index, Done done) {
     if (index >= groups_.size() || groups_[index].requests == 0) {
+      status_.unexpected_index = true;
       return Answer::kUnexpected;
     }
     const bool abandoned = groups_[index].abandoned;
@@ -75,6 +84,7 @@ class PageRequester {
   template <typename Done>
   void fail(Done done) {
     enabled_ = false;
+    status_.response_failure = true;
     waiting_.clear();
     for (Group& group : groups_) {
       group.abandoned = group.requests != 0;
@@ -82,6 +92,38 @@ class PageRequester {
     end_wishes([](const Wish&) { return true; }, done);
   }
 
+  // Nobody waits for the pages of that address space any more: outstanding groups only give credits and index
+  // back. SPEC: [PRI 8]
+  template <typename Done>
+  void stop(Pasid pasid, Done done) {
+    const auto mine = [pasid](const Wish& wish) { return wish.space.has_pasid && wish.space.pasid == pasid; };
+    waiting_.erase(std::remove_if(waiting_.begin(), waiting_.end(),
+                                  [&](std::uint32_t wish) { return mine(wishes_[wish]); }),
+                   waiting_.end());
+    for (Group& group : groups_) {
+      group.abandoned =
+          group.abandoned || (group.requests != 0 && group.space.has_pasid && group.space.pasid == pasid);
+    }
+    end_wishes(mine, done);
+  }
+
+  // No response came for group `index`, whose serial number this was; false: one did.
+  template <typename Done>
+  bool give_up(unsigned index, std::uint64_t serial, Done done) {
+    Group& group = groups_[index];
+    if (group.requests == 0 || group.abandoned || group.serial != serial) {
+      return false;
+    }
+    group.abandoned = true;
+    end_wishes([index](const Wish& wish) { return wish.group == index; }, done);
+    return true;
+  }
+  // Of the group formed last with that index.
+  std::uint64_t serial(unsigned index) const { return groups_[index].serial; }
+
+  const Status& status() const { return status_; }
+  // Page requests sent beyond what is allowed, since the last call.
+  unsigned take_excess() { return std::exchange(excess_, 0U); }
   unsigned groups_outstanding() const { return static_cast<unsigned>(groups_.size()) - free_groups_; }
   unsigned credits() const { return credits_; }
   std::size_t wishes() const { return active_.size(); }
@@ -101,6 +143,8 @@ class PageRequester {
   struct Group {
     unsigned requests = 0;  // 0: index free
     bool abandoned = false;
+    AtsSpace space;
+    std::uint64_t serial = 0;
   };
 
   void form_group();
@@ -128,6 +172,9 @@ class PageRequester {
   PageRequestParams params_;
   bool enabled_;
   unsigned credits_;
+  Status status_;
+  unsigned excess_ = 0;
+  std::uint64_t serial_ = 0;
   unsigned free_groups_;
   unsigned next_index_ = 0;
   std::vector<Group> groups_;

@@ -59,6 +59,7 @@ std::uint32_t Dsa::new_flight(Use use, std::uint32_t task, tlm::tlm_command comm
     pcie.privileged = queue.pasid_enable && queue.privileged;
     pcie.pasid = queue.pasid_enable ? queue.pasid : Pasid();
     pcie.no_page_request = !tasks_[task].block_on_fault;
+    pcie.engine = static_cast<std::uint8_t>(engine_of(task));
   }
   pcie.attribution.charge(Stage::kDevice, when);
   return index;

@@ -24,6 +24,11 @@ struct TranslationEntry {
   using ADDR = Field<63, 12>;
 };
 
+inline constexpr unsigned kTranslationEntryBytes = 8;
+// No translation request asks for more than fits in one completion. SPEC: [ATS 3]
+inline constexpr unsigned kReadCompletionBoundary = 64;
+inline constexpr unsigned kMaxTranslations = kReadCompletionBoundary / kTranslationEntryBytes;
+
 // Body of an invalidate request.
 struct InvalidateRequestBody {
   using G = Bit<0>;

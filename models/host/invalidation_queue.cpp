@@ -1,5 +1,6 @@
 #include "models/host/invalidation_queue.h"
 
+#include <optional>
 #include <utility>
 
 #include "base/check.h"
@@ -11,6 +12,22 @@ namespace {
 
 constexpr std::uint32_t kInUse = 1;
 constexpr std::uint32_t kDone = 2;
+
+bool is_group_response(const InvalidationDescriptor& descriptor) {
+  return invalidation_type(descriptor) == static_cast<unsigned>(InvalidationType::kPageGroupResponse);
+}
+
+// Whom a device-TLB invalidation is for.
+std::optional<RequesterId> device_of(const InvalidationDescriptor& descriptor) {
+  switch (static_cast<InvalidationType>(invalidation_type(descriptor))) {
+    case InvalidationType::kDeviceTlb:
+      return RequesterId(static_cast<std::uint16_t>(DeviceTlbDescriptor::SID::get(descriptor)));
+    case InvalidationType::kPasidDeviceTlb:
+      return RequesterId(static_cast<std::uint16_t>(PasidDeviceTlbDescriptor::SID::get(descriptor)));
+    default:
+      return {};
+  }
+}
 
 }  // namespace
 
@@ -99,9 +116,46 @@ void InvalidationQueue::place(Submission submission) {
   put(descriptor);
   wait.end = next_;
   wait.asked = submission.asked;
+  wait.drain = submission.drain;
+  wait.descriptors = std::move(submission.descriptors);
   wait.done = std::move(submission.done);
   waits_.push_back(std::move(wait));
   stats_.invalidation_submissions.add();
+}
+
+void InvalidationQueue::restart(Addr head, RequesterId failed,
+                                const std::vector<InvalidationDescriptor>& first) {
+  const std::uint64_t index = head / kInvalidationDescriptorBytes;
+  const std::uint64_t fetched = first_ + (index + entries_ - first_ % entries_) % entries_;
+  std::deque<Submission> again;
+  Submission before;
+  before.descriptors = first;
+  before.done = [] {};
+  before.asked = machine_.now();
+  again.push_back(std::move(before));
+  for (Wait& wait : waits_) {
+    if (wait.seen || wait.end > fetched || machine_.memory().read32(wait.status) == kDone) {
+      continue;
+    }
+    wait.seen = true;
+    Submission submission;
+    for (const InvalidationDescriptor& descriptor : wait.descriptors) {
+      // Responses that were fetched were sent.
+      if (device_of(descriptor) != failed && !is_group_response(descriptor)) {
+        submission.descriptors.push_back(descriptor);
+      }
+    }
+    submission.done = std::move(wait.done);
+    submission.drain = wait.drain;
+    submission.asked = wait.asked;
+    again.push_back(std::move(submission));
+  }
+  while (!backlog_.empty()) {
+    again.push_back(std::move(backlog_.front()));
+    backlog_.pop_front();
+  }
+  backlog_ = std::move(again);
+  scan();
 }
 
 void InvalidationQueue::poll() {

@@ -37,6 +37,10 @@ class InvalidationQueue {
   void submit(const std::vector<InvalidationDescriptor>& descriptors, Task done, bool drain = false,
               bool fence = false);
 
+  // The hardware gave up on the device (ITE) with its head at this offset: what it had fetched by then and
+  // not completed is asked for again, behind `first`, without the device. SPEC: [VTD 6.5.2.10]
+  void restart(Addr head, RequesterId failed, const std::vector<InvalidationDescriptor>& first);
+
   // The invalidation completion event arrived.
   void on_event();
 
@@ -55,6 +59,8 @@ class InvalidationQueue {
     Addr status = 0;
     Ps asked = 0;
     bool seen = false;
+    bool drain = false;
+    std::vector<InvalidationDescriptor> descriptors;
     Task done;
   };
 

@@ -151,6 +151,7 @@ void IommuDriver::attach(RequesterId id, Devices can, Task done) {
   Context::PDTS::set(context, directory_bits - 7);
   Context::PASIDDIRPTR::set_in_place(context, device.directory);
   const Addr entry = Context::address(contexts, id);
+  device.context = entry;
   for (std::size_t i = context.size(); i-- > 0;) {
     memory.write64(entry + i * sizeof(std::uint64_t), context[i]);
   }
@@ -352,12 +353,46 @@ void IommuDriver::on_fault_event() {
   });
 }
 
-void IommuDriver::read_fault_record(unsigned index, unsigned left) {
+// Errors are cleared last; the queue goes on when ITE is.
+void IommuDriver::faults_read() {
   constexpr std::uint64_t kErrors =
       VtdFsts::IQE::kMask | VtdFsts::ICE::kMask | VtdFsts::ITE::kMask | VtdFsts::PFO::kMask;
-  if (left == 0) {
+  const auto clear = [this] {
     machine_.write_register32(reg(vtd_reg::kFsts), fault_status_ & static_cast<std::uint32_t>(kErrors));
-    return;
+  };
+  if ((fault_status_ & VtdFsts::ITE::kMask) == 0) {
+    return clear();
+  }
+  machine_.read_register(reg(vtd_reg::kIqercd), 8, [this, clear](std::uint64_t error) {
+    machine_.read_register(reg(vtd_reg::kIqh), 8, [this, clear, error](std::uint64_t head) {
+      clear();
+      cut_off(RequesterId(static_cast<std::uint16_t>(VtdIqercd::ITESID::get(error))), head);
+    });
+  });
+}
+
+// WHY: who does not complete an invalidation may use the old translation for ever. Without DTE its translated
+// requests and translation requests are refused, and what it sends untranslated is translated for it.
+void IommuDriver::cut_off(RequesterId id, Addr queue_head) {
+  const auto found = devices_.find(id);
+  if (found != devices_.end() && found->second.ats) {
+    found->second.ats = false;
+    log_.push_back(
+        fmt::format("{}: {} does not complete invalidations; its ATS is off", name_, to_string(id)));
+    PhysicalMemory& memory = machine_.memory();
+    using Context = ScalableContextEntry;
+    Words<4> context{};
+    context[0] = memory.read64(found->second.context);
+    Context::DTE::set(context, 0);
+    Context::PRE::set(context, 0);
+    memory.write64(found->second.context, context[0]);
+  }
+  queue_.restart(queue_head, id, {make_context_cache(ContextGranularity::kDevice, {}, id)});
+}
+
+void IommuDriver::read_fault_record(unsigned index, unsigned left) {
+  if (left == 0) {
+    return faults_read();
   }
   const Addr record = registers_ + VtdCap::FRO::get(cap_) * 16 + index * 16;
   machine_.read_register(record + 8, 8, [this, record, index, left](std::uint64_t high) {

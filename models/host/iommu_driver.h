@@ -75,6 +75,7 @@ class IommuDriver {
  private:
   struct Device {
     bool ats = false;
+    Addr context = 0;
     Addr directory = 0;
     std::map<std::uint32_t, Addr> tables;  // PASID tables by directory index
   };
@@ -99,6 +100,9 @@ class IommuDriver {
   // Fault thread.
   void on_fault_event();
   void read_fault_record(unsigned index, unsigned left);
+  void faults_read();
+  // A device did not complete an invalidate request: it gets no translations any more.
+  void cut_off(RequesterId device, Addr queue_head);
 
   std::string name_;
   unsigned index_;

@@ -299,10 +299,19 @@ bool Iommu::invalidate_device(const InvalidationOperation& operation) {
       new_message(TlpKind::kInvalidateRequest, operation.requester, operation.has_pasid, operation.pasid);
   message.pcie.body = operation.body;
   message.pcie.itag = static_cast<std::uint8_t>(unused - device_invalidations_.data());
+  if (AtsGrants* grants = grants_of(operation.requester)) {
+    grants->invalidate(message.pcie.itag, operation.body, {operation.has_pasid, operation.pasid});
+  }
   stats_.device_invalidations.add();
   arm_timeout();
   send_message(message);
   return true;
+}
+
+// nullptr: nothing is known of what the device may use.
+AtsGrants* Iommu::grants_of(RequesterId requester) {
+  const std::uint16_t index = device_index_[requester.value()];
+  return index == 0 || !params_.check_translated ? nullptr : &devices_[index].grants;
 }
 
 void Iommu::invalidate_completed(Transaction& payload) {
@@ -331,6 +340,9 @@ void Iommu::invalidate_completed(Transaction& payload) {
       continue;
     }
     invalidation.busy = false;
+    if (AtsGrants* grants = grants_of(invalidation.requester)) {
+      grants->completed(left & -left);
+    }
     stats_.device_latency.record(now_ps() - invalidation.sent);
     // SPEC: [ATS 4.2] the completion pushed the device's writes here; they have to reach memory.
     for (PendingWait& wait : waits_) {
@@ -381,6 +393,10 @@ void Iommu::check_timeouts(Ps now) {
       continue;
     }
     invalidation.busy = false;
+    if (AtsGrants* grants = grants_of(invalidation.requester)) {
+      const auto itag = static_cast<unsigned>(&invalidation - device_invalidations_.data());
+      grants->completed(std::uint32_t{1} << itag);
+    }
     if (!expired) {
       expired = true;
       // SPEC: [VTD 6.5.2.10] ITE: fetching stops and pending waits are aborted.

@@ -20,6 +20,7 @@
 #include "models/iommu/translator.h"
 #include "models/prq/prq_if.h"
 #include "models/walker/walker_if.h"
+#include "tlm/ats_grants.h"
 #include "tlm/context.h"
 #include "tlm/delay_queue.h"
 #include "tlm/direct_grant.h"
@@ -134,6 +135,7 @@ class Iommu : public sc_core::sc_module,
     // Posted writes that have not left, in order of arrival.
     std::uint32_t first_write = kNoRequest;
     std::uint32_t last_write = kNoRequest;
+    AtsGrants grants;  // kept with check_translated
   };
   struct WaitList {
     std::uint32_t first = kNoRequest;
@@ -271,12 +273,14 @@ class Iommu : public sc_core::sc_module,
   Action resolve(Request& request);
   Action look(Request& request);
   Action conclude(Request& request);
+  Action conclude_translation(Request& request);
   Action pass(Request& request);
   Action reject(Request& request);
   Action fault(Request& request);
-  void answer_translation(Request& request);
+  Translation answer_of(const Request& request) const;
+  void add_entry(Request& request, const Translation& translation);
+  void note_grants(const Request& request);
   Action answer_interrupt_range(Request& request);
-  void write_entry(Request& request);
   void implicit_invalidation(const Request& request);
   // The page request is in the queue, or did not get there.
   void page_request_done(Request& request);
@@ -344,7 +348,7 @@ class Iommu : public sc_core::sc_module,
   void used(std::uint64_t key, std::uint64_t times) override;
 
   // --- use_watch.cpp, while there is a monitor
-  void report_use(const Request& request) const;
+  void report_use(const Request& request, const Translation& translation) const;
   // Descriptors that software has added to the queue.
   void note_queued();
 
@@ -380,6 +384,7 @@ class Iommu : public sc_core::sc_module,
   void invalidate_by_register(RegisterInvalidation::Command command, Ps& time);
   void invalidate_translations(const InvalidationScope& scope);
   void outdate_contexts();
+  AtsGrants* grants_of(RequesterId requester);
   void invalidate_completed(Transaction& payload);
   void check_waits();
   void finish_wait();
@@ -426,6 +431,7 @@ class Iommu : public sc_core::sc_module,
 
   std::vector<std::uint16_t> device_index_;  // by requester ID; 0: unknown
   std::vector<Device> devices_;              // [0] unused
+  std::vector<Translation> answered_;
 
   std::vector<std::unique_ptr<Walk>> walks_;
   std::vector<WalkKey> walk_keys_;

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/params.h"
+#include "models/formats/ats_messages.h"
 #include "models/iommu/iotlb_params.h"
 
 namespace svasim {
@@ -117,6 +118,8 @@ struct IommuParams {
   unsigned structure_read_bytes;
   bool ordered_writes;
   bool merge_walks;
+  bool check_translated;
+  unsigned translations;
   unsigned lookup_ports;
 
   Ps lookup_interval;
@@ -170,6 +173,12 @@ inline const ParamTable<IommuParams>& iommu_params() {
           .flag("merge_walks", &P::merge_walks, "true",
                 "A request for a page whose walk is under way waits for it instead of starting its own.",
                 "MODEL")
+          .flag("check_translated", &P::check_translated, "false",
+                "Scalable mode: a translated request is refused unless its device holds a translation to the "
+                "page, with the right, that it was given and that no completed invalidation took back.",
+                "MODEL: stands for a host permission table")
+          .count("translations", &P::translations, "8", 1, kMaxTranslations,
+                 "Most translations in one translation completion; a device may ask for fewer.", "VTD 4.2.3")
           .count("lookup_ports", &P::lookup_ports, "1", 1, 64,
                  "Look-ups that may start within one lookup_interval.", "MODEL")
           .time("lookup_interval", &P::lookup_interval, "1 ns", "0 ps", "1 us",

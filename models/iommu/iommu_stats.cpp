@@ -13,6 +13,8 @@ void IommuStats::describe(StatRegistry& registry, const std::string& prefix) con
   count("untranslated", untranslated, K::kTiming, "Untranslated memory requests looked up.");
   count("translation_requests", translation_requests, K::kTiming, "ATS translation requests looked up.");
   count("translated", translated, K::kTiming, "Translated memory requests looked up.");
+  count("translated_refused", translated_refused, K::kTiming,
+        "Translated memory requests to pages their device holds no translation for (check_translated).");
   count("page_requests", page_requests, K::kTiming, "Page request messages received.");
   count("invalidate_completions", invalidate_completions, K::kTiming, "Invalidate completions received.");
   count("interrupts", interrupts, K::kTiming, "Untranslated writes to the interrupt address range.");

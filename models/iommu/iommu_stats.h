@@ -12,6 +12,7 @@ struct IommuStats {
   Counter untranslated;
   Counter translation_requests;
   Counter translated;
+  Counter translated_refused;
   Counter page_requests;
   Counter invalidate_completions;
   Counter interrupts;

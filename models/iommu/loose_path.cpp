@@ -65,6 +65,7 @@ void Iommu::translate_now(Transaction& payload, unsigned link, Ps& time) {
         break;
       }
       case Action::kAnswer:
+        note_grants(r);
         payload.set_response_status(pcie.status == CompletionStatus::kSuccess
                                         ? tlm::TLM_OK_RESPONSE
                                         : tlm::TLM_ADDRESS_ERROR_RESPONSE);

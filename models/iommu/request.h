@@ -68,6 +68,7 @@ struct Request {
   bool hit = false;      // and it was used
   bool snoop = false;
   std::uint8_t shift = 0;
+  std::uint8_t entries = 0;  // of a translation completion, so far
   Addr page = 0;
   EffectiveRights rights;
 

@@ -6,6 +6,7 @@
 #include "models/formats/ats_messages.h"
 #include "models/formats/vtd_page_request.h"
 #include "models/iommu/iommu.h"
+#include "tlm/translation_entry.h"
 
 namespace svasim {
 
@@ -33,6 +34,7 @@ void Iommu::prepare(Request& r, Transaction& payload, unsigned link) {
   r.hit = false;
   r.snoop = false;
   r.shift = 0;
+  r.entries = 0;
   r.in_write_order = false;
   switch (pcie.kind) {
     case TlpKind::kPageRequest:
@@ -44,12 +46,14 @@ void Iommu::prepare(Request& r, Transaction& payload, unsigned link) {
       return;
     case TlpKind::kTranslationRequest:
       r.kind = RequestKind::kTranslationRequest;
-      // Several pages may be asked for; the first is answered. SPEC: [VTD 4.2.3] allows it.
       r.last = r.iova;
       r.access.read = true;
       // SPEC: [VTD 4.2.3] a request without NW counts as a write.
       r.access.write = !pcie.no_write || !capabilities_.params().no_write_flag;
       stats_.translation_requests.add();
+      if (params_.check_translated) {
+        devices_[r.device].grants.asked(&payload, {r.has_pasid, r.pasid}, r.iova & ~(kPageSize - 1));
+      }
       return;
     default:
       break;
@@ -74,7 +78,10 @@ Iommu::Action Iommu::process(Request& r) {
       return reject(r);
     }
     if (r.kind == RequestKind::kTranslationRequest) {
-      if (r.payload->is_write()) {
+      // MODEL: refused rather than malformed.
+      const unsigned length = r.payload->get_data_length();
+      if (r.payload->is_write() || length == 0 || length % kTranslationEntryBytes != 0 ||
+          length > kReadCompletionBoundary || r.payload->get_byte_enable_ptr() != nullptr) {
         return reject(r);
       }
     }
@@ -114,6 +121,11 @@ Iommu::Action Iommu::resolve(Request& r) {
                {});
         return fault(r);
       }
+      if (params_.check_translated && !legacy && !devices_[r.device].grants.allows(r.iova, r.is_write())) {
+        stats_.translated_refused.add();
+        r.fault = r.is_write() ? FaultReason::kHostPermissionNoWrite : FaultReason::kHostPermissionNoRead;
+        return fault(r);
+      }
       return pass(r);
     }
     case RequestKind::kPageRequest:
@@ -138,9 +150,12 @@ Iommu::Action Iommu::answer_interrupt_range(Request& r) {
   r.page = r.iova & ~(kPageSize - 1);
   r.shift = kPageShift;
   stats_.completed.add();
-  answer_translation(r);
-  r.payload->pcie.translation.untranslated_only = !no_write;
-  write_entry(r);
+  Translation t = answer_of(r);
+  t.untranslated_only = !no_write;
+  add_entry(r, t);
+  if (context_.monitor != nullptr) {
+    report_use(r, t);
+  }
   return Action::kAnswer;
 }
 
@@ -156,20 +171,38 @@ Iommu::Action Iommu::conclude(Request& r) {
   if (r.crosses) {
     return reject(r);
   }
-  stats_.completed.add();
   if (r.kind == RequestKind::kTranslationRequest) {
-    answer_translation(r);
-    write_entry(r);
-    if (context_.monitor != nullptr) {
-      report_use(r);
-    }
-    return Action::kAnswer;
+    return conclude_translation(r);
   }
+  stats_.completed.add();
   set_translation(r);
   if (context_.monitor != nullptr) {
-    report_use(r);
+    report_use(r, r.payload->pcie.translation);
   }
   return Action::kForward;
+}
+
+// Answers one more page of those asked for. SPEC: [ATS 3] the entries of a completion lie one behind the
+// other and have one size; [VTD 4.2.3] fewer may be answered than were asked for.
+Iommu::Action Iommu::conclude_translation(Request& r) {
+  const Translation t = answer_of(r);
+  const Translation& first = r.payload->pcie.translation;
+  if (r.entries == 0) {
+    stats_.completed.add();
+  } else if ((!t.read && !t.write) || t.page_shift != first.page_shift) {
+    return Action::kAnswer;
+  }
+  add_entry(r, t);
+  const unsigned asked = translations_asked(*r.payload);
+  const Addr end = r.payload->get_address() + Addr{asked} * kPageSize;
+  const Addr next = ((r.iova >> r.shift) + 1) << r.shift;
+  if ((!t.read && !t.write) || r.entries == std::min(asked, params_.translations) || next >= end ||
+      next < r.payload->get_address()) {
+    return Action::kAnswer;
+  }
+  r.iova = r.last = next;
+  r.found = r.hit = false;
+  return Action::kRelookup;
 }
 
 void Iommu::set_translation(Request& r) {
@@ -180,6 +213,11 @@ void Iommu::set_translation(Request& r) {
   t.write = r.rights.write;
   t.privileged = r.access.privileged;
   t.hit = r.hit;
+  // SPEC: [VTD 3.5] No Snoop counts unless the tables say otherwise. Of a translated request its device says
+  // it, as N told it to.
+  const bool forced =
+      r.kind == RequestKind::kUntranslated && r.space != nullptr && (r.space->page_snoop || r.snoop);
+  r.payload->source.snoop = !r.payload->pcie.no_snoop || forced;
   stats_.bytes.add(r.payload->get_data_length());
 }
 
@@ -200,10 +238,9 @@ Iommu::Action Iommu::reject(Request& r) {
   return Action::kAnswer;
 }
 
-void Iommu::answer_translation(Request& r) {
+Translation Iommu::answer_of(const Request& r) const {
   const PcieExtension& pcie = r.payload->pcie;
-  Translation& t = r.payload->pcie.translation;
-  t = Translation();
+  Translation t;
   const bool write = r.rights.write && !(pcie.no_write && capabilities_.params().no_write_flag);
   if (r.rights.read || write) {
     t.address = r.page;
@@ -214,28 +251,32 @@ void Iommu::answer_translation(Request& r) {
     t.hit = r.hit;
   }
   t.privileged = r.access.privileged && r.has_pasid;
+  return t;
 }
 
-// The completion's data, for devices that read the wire format. SPEC: [ATS 3.2]
-void Iommu::write_entry(Request& r) {
-  unsigned char* data = r.payload->get_data_ptr();
-  const unsigned length = r.payload->get_data_length();
-  if (data == nullptr || length < sizeof(std::uint64_t)) {
-    return;
+// Adds it to the completion, also to its data, for devices that read the wire format.
+void Iommu::add_entry(Request& r, const Translation& t) {
+  Transaction& payload = *r.payload;
+  unsigned char* data = payload.get_data_ptr();
+  if (data != nullptr) {
+    if (r.entries == 0) {
+      std::memset(data, 0, payload.get_data_length());
+    }
+    const std::uint64_t entry = encode_translation(t);
+    std::memcpy(data + std::size_t{r.entries} * kTranslationEntryBytes, &entry, sizeof entry);
   }
-  using E = TranslationEntry;
-  const Translation& t = r.payload->pcie.translation;
-  std::uint64_t entry = E::R::make(t.read) | E::W::make(t.write) | E::U::make(t.untranslated_only) |
-                        E::PRIV::make(t.privileged) | E::N::make(t.non_snooped);
-  if (t.page_shift != 0) {
-    entry |= encode_range(t.address, t.page_shift).bits();
+  if (r.entries == 0) {
+    payload.pcie.translation = t;
   }
-  std::memset(data, 0, length);
-  std::memcpy(data, &entry, sizeof(entry));
+  payload.pcie.translations = ++r.entries;
 }
 
 Iommu::Action Iommu::fault(Request& r) {
   PcieExtension& pcie = r.payload->pcie;
+  if (r.entries != 0) {
+    // WHY no record: nobody has used that page yet, and fewer pages than asked for may be answered.
+    return Action::kAnswer;
+  }
   pcie.fault = r.fault;
   stats_.faulted.add();
   if (fault_is_logged(r.fault, r.kind) && !(r.quiet && fault_is_qualified(r.fault))) {
@@ -269,8 +310,7 @@ Iommu::Action Iommu::fault(Request& r) {
     case FaultAnswer::kEffectiveRights:
       // WHY no rights at all: effective rights come from a walk that does not fault.
       r.rights = EffectiveRights();
-      answer_translation(r);
-      write_entry(r);
+      add_entry(r, answer_of(r));
       break;
     case FaultAnswer::kInvalidRequest:
       respond_to_group(r, static_cast<std::uint8_t>(PageResponseCode::kInvalidRequest));
@@ -303,6 +343,18 @@ void Iommu::implicit_invalidation(const Request& r) {
     scope.kind = InvalidationScope::Kind::kDomainPage;
   }
   invalidate_translations(scope);
+}
+
+// What the device may use from now on.
+void Iommu::note_grants(const Request& r) {
+  if (r.kind != RequestKind::kTranslationRequest || !params_.check_translated) {
+    return;
+  }
+  answered_.clear();
+  for (unsigned i = 0; i < r.entries && r.payload->pcie.status == CompletionStatus::kSuccess; ++i) {
+    answered_.push_back(translation_of(*r.payload, i));
+  }
+  devices_[r.device].grants.answered(r.payload, answered_);
 }
 
 void Iommu::page_request_done(Request& r) {

@@ -84,6 +84,7 @@ void Iommu::act(std::uint32_t index, Action action) {
     case Action::kForward:
       return forward(index);
     case Action::kAnswer:
+      note_grants(r);
       return answer(r, params_.response_latency);
     case Action::kFetchContext:
     case Action::kFetchPasid:

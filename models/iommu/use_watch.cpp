@@ -22,7 +22,7 @@ bool Iommu::peek(Addr address, std::uint64_t& word) {
 
 // An untranslated request, or the answer to a translation request, has its address now. It may still wait for
 // earlier writes; invalidations that ask for draining wait for it then.
-void Iommu::report_use(const Request& r) const {
+void Iommu::report_use(const Request& r, const Translation& t) const {
   TranslationUse use;
   use.time = now_ps();
   use.in_order = context_.loose();
@@ -31,7 +31,6 @@ void Iommu::report_use(const Request& r) const {
   use.has_pasid = r.has_pasid;
   use.privileged = r.access.privileged;
   use.answer = r.kind == RequestKind::kTranslationRequest;
-  const Translation& t = r.payload->pcie.translation;
   use.read = use.answer ? t.read : r.access.read;
   use.write = use.answer ? t.write : r.access.write;
   use.origin = r.hit ? TranslationOrigin::kIotlb : TranslationOrigin::kWalk;

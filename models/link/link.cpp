@@ -56,7 +56,8 @@ std::uint64_t PcieLink::request_bytes(tlm::tlm_generic_payload& payload) const {
 std::uint64_t PcieLink::completion_bytes(tlm::tlm_generic_payload& payload) const {
   const PcieExtension& pcie = pcie_of(payload);
   if (pcie.kind == TlpKind::kTranslationRequest) {
-    return wire_bytes(sizeof(std::uint64_t), false);
+    const bool success = pcie.status == CompletionStatus::kSuccess;
+    return wire_bytes(success ? pcie.translations * sizeof(std::uint64_t) : 0, false);
   }
   return wire_bytes(pcie.status == CompletionStatus::kSuccess ? payload.get_data_length() : 0, false);
 }

@@ -122,6 +122,7 @@ Transaction& TrafficGenerator::make(std::uint32_t index, Access access, Ps leave
   transaction.pcie.requester = params_.bdf;
   transaction.pcie.has_pasid = params_.use_pasid;
   transaction.pcie.pasid = Pasid(params_.pasid);
+  transaction.pcie.no_snoop = params_.no_snoop;
   transaction.pcie.id = id;
   return transaction;
 }

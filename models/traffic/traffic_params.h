@@ -17,6 +17,7 @@ struct TrafficParams {
   std::uint64_t size;
   std::uint64_t stride;
   unsigned write_percent;
+  bool no_snoop;
   unsigned outstanding;
   std::uint64_t count;
   Ps gap;
@@ -45,6 +46,8 @@ inline const ParamTable<TrafficParams>& traffic_params() {
           .bytes("stride", &TrafficParams::stride, "64 B", "8 B", "1 GiB",
                  "Distance of addresses; a multiple of size.", "MODEL")
           .count("write_percent", &TrafficParams::write_percent, "0", 0, 100, "Share of writes.", "MODEL")
+          .flag("no_snoop", &TrafficParams::no_snoop, "false",
+                "Whether requests have the No Snoop attribute.", "PCIE 2.2.6")
           .count("outstanding", &TrafficParams::outstanding, "32", 1, 65536, "Accesses in flight at a time.",
                  "MODEL")
           .count("count", &TrafficParams::count, "100000", 1, std::uint64_t{1} << 40U, "Accesses in all.",

@@ -425,7 +425,7 @@ const std::map<std::string, ScriptParser::Reader>& ScriptParser::statements() {
       {"translate",
        [](P& me, L& p, S& s) {
          s.kind = Kind::kTranslate;
-         me.arguments(p, with(request_rules(), {{"nw", W::kFlag}}), nullptr, s.arguments);
+         me.arguments(p, with(request_rules(), {{"nw", W::kFlag}, {"count"}}), nullptr, s.arguments);
          me.outcome(p, s, translate_outcomes());
        }},
       {"page-request",

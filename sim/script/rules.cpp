@@ -45,7 +45,7 @@ const OutcomeRules& dma_outcomes() {
 
 const OutcomeRules& translate_outcomes() {
   static const OutcomeRules table = {
-      {"ok", {{"R"}, {"W"}, {"U"}, {"N"}, {"PRIV"}, {"EXE"}, {"GLOBAL"}, {"size"}, {"pa"}}},
+      {"ok", {{"R"}, {"W"}, {"U"}, {"N"}, {"PRIV"}, {"EXE"}, {"GLOBAL"}, {"size"}, {"pa"}, {"count"}}},
       {"no-rights", {{"PRIV"}}},
       {"ur", {}},
       {"ca", {}}};

@@ -19,6 +19,8 @@ const char* status_name(CompletionStatus status) {
       return "ur";
     case CompletionStatus::kCompleterAbort:
       return "ca";
+    case CompletionStatus::kRequestRetry:
+      return "crs";
   }
   return "?";
 }
@@ -162,7 +164,9 @@ void ScriptRunner::translate(const Statement& s) {
   r.kind = TlpKind::kTranslationRequest;
   r.at = AddressType::kTranslationRequest;
   r.no_write = s.arguments.has("nw");
-  r.data.assign(8, 0);
+  const std::uint64_t count = value(s.arguments, "count", 1);
+  if (count == 0 || count > 512) bad("count= is 1 to 512");
+  r.data.assign(count * kTranslationEntryBytes, 0);
   const ScriptAnswer& answer = ask(r);
   if (s.outcome.empty()) return;
   expect_status(s, answer);
@@ -194,6 +198,13 @@ void ScriptRunner::translate(const Statement& s) {
   field("size", range.shift >= 64 ? 0 : std::uint64_t{1} << range.shift);
   const std::uint64_t below = range.shift >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << range.shift) - 1;
   field("pa", range.address | (r.address & below));
+  field("count", answer.translations);
+  // The entries lie one behind the other in the tables of the scripts.
+  for (unsigned i = 1; s.outcome_arguments.find("pa") != nullptr && i < answer.translations; ++i) {
+    std::uint64_t other = 0;
+    std::memcpy(&other, answer.data.data() + std::size_t{i} * kTranslationEntryBytes, sizeof other);
+    compare.field("the next entry", entry + (std::uint64_t{i} << range.shift), other);
+  }
   if (!compare.expected().empty()) check(compare.ok(), compare.expected(), compare.seen());
   // WHY only rights the script names: what is not compared is not proved.
   const bool named =

@@ -51,6 +51,7 @@ tlm::tlm_sync_enum ScriptDevice::nb_transport_bw(unsigned /*port*/, tlm::tlm_gen
   answer.at = now_ps() + delay.value();
   answer.status = t.pcie.status;
   answer.data_ok = t.is_response_ok();
+  answer.translations = t.pcie.translations;
   t.release();
   return tlm::TLM_COMPLETED;
 }

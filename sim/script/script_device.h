@@ -33,6 +33,7 @@ struct ScriptAnswer {
   Ps at = 0;
   CompletionStatus status = CompletionStatus::kSuccess;
   bool data_ok = false;
+  unsigned translations = 1;  // of a translation completion
   std::vector<unsigned char> data;
 };
 

@@ -36,6 +36,7 @@ struct DeviceRequest {
   bool privileged = false;
   bool execute = false;
   bool no_write = false;
+  bool no_snoop = false;
   std::uint64_t body = 0;
   std::uint32_t itag_vector = 0;
   std::uint8_t completion_count = 1;
@@ -102,6 +103,7 @@ class IommuDevice : public sc_core::sc_module, private FwReceiver, private BwRec
     t.pcie.privileged = request.privileged;
     t.pcie.execute = request.execute;
     t.pcie.no_write = request.no_write;
+    t.pcie.no_snoop = request.no_snoop;
     t.pcie.body = request.body;
     t.pcie.itag_vector = request.itag_vector;
     t.pcie.completion_count = request.completion_count;
@@ -262,6 +264,7 @@ class RegisterDriver : public sc_core::sc_module, private BwReceiver {
 
 struct IommuBenchOptions {
   std::string prefix;  // of module names, for several systems in one simulation
+  bool llc = false;    // a last-level cache in front of memory
   bool start = true;   // false: another one is still to be built
   bool loose = false;
   bool scalable = true;
@@ -303,6 +306,7 @@ struct IommuBench {
     memory_parameters.latency = 50 * kNs;
     memory_parameters.channels = 64;
     memory_parameters.interleave = 4096;
+    memory_parameters.llc.enable = memory_parameters.llc.device_reads = options.llc;
     const auto name = [&](const std::string& what) { return options.prefix + what; };
     memory = std::make_unique<Memory>(name("memory").c_str(), memory_parameters, context);
     MemoryBusParams bus_parameters = memory_bus_params().defaults();

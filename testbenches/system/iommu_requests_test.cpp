@@ -15,6 +15,41 @@ constexpr std::uint64_t kAccessed = FirstStageEntry::A::kMask;
 constexpr std::uint64_t kDirty = FirstStageEntry::D::kMask;
 constexpr LeafRights kUsed{true, true, true, kAccessed | kDirty};
 
+// --- No Snoop. SPEC: [VTD 3.5]
+
+// Whether the last of three equal reads hits in the last-level cache.
+bool snoops(Bench& bench, DeviceRequest read, bool no_snoop) {
+  bench.ask(read);  // structures and tables are read
+  bench.ask(read);  // the line is cached
+  const MemoryStats& stats = bench.memory->stats();
+  const std::uint64_t hits = stats.llc_hits.value;
+  const std::uint64_t misses = stats.llc_misses.value;
+  read.no_snoop = no_snoop;
+  bench.ask(read);
+  EXPECT_EQ(stats.llc_misses.value, misses);
+  return stats.llc_hits.value == hits + 1;
+}
+
+TEST(IommuSnoop, NoSnoopCountsUnlessTheTablesForceIt) {
+  IommuBenchOptions options;
+  options.llc = true;
+  Bench bench(options);
+  bench.first->map(kA, Bench::kData, 12, kUsed);
+  bench.second->map(kA, Bench::kData + 0x1000, 12, {true, true, true});
+  bench.second->map(kA + 0x1000, Bench::kData + 0x2000, 12, {true, true, true, SecondStageEntry::SNP::kMask});
+  Words<8> entry = first_stage_pasid_entry(bench.first->root(), 4, Bench::kFirstDomain);
+  PasidTableEntry::PGSNP::set(entry, 1);
+  bench.tables->set_pasid_entry(Bench::kDevice, Bench::kPasid2, entry);
+  bench.enable();
+  EXPECT_TRUE(snoops(bench, bench.read(Bench::kPasid, kA), false));
+  EXPECT_FALSE(snoops(bench, bench.read(Bench::kPasid, kA), true));
+  EXPECT_TRUE(snoops(bench, bench.read(Bench::kPasid2, kA), true)) << "PGSNP";
+  EXPECT_FALSE(snoops(bench, bench.read(Bench::kSecond, kA), true));
+  EXPECT_TRUE(snoops(bench, bench.read(Bench::kSecond, kA + 0x1000), true)) << "SNP of the leaf";
+  const DeviceRequest translated = Bench::as_translated(bench.plain_read(Bench::kData));
+  EXPECT_FALSE(snoops(bench, translated, true)) << "the device has heeded N";
+}
+
 // --- Merging
 
 // Requests of all kinds for one page at once: each gets the answer it would get alone.

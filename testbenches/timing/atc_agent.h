@@ -16,6 +16,7 @@
 #include "tlm/delay_queue.h"
 #include "tlm/sockets.h"
 #include "tlm/transaction.h"
+#include "tlm/translation_entry.h"
 #include "tlm/wake.h"
 
 namespace svasim {
@@ -70,6 +71,10 @@ struct SeenTlp {
   bool no_write = false;
   std::uint64_t body = 0;
   std::uint32_t itag_vector = 0;
+  unsigned completion_count = 1;
+  unsigned traffic_class = 0;
+  bool no_snoop = false;
+  unsigned translations = 0;  // asked for
 };
 
 class TestAgent : public sc_core::sc_module, private FwReceiver, private BwReceiver {
@@ -99,6 +104,7 @@ class TestAgent : public sc_core::sc_module, private FwReceiver, private BwRecei
   // Parts the response's attribution says the wait was made of; by default none.
   std::vector<std::pair<Stage, Ps>> response_parts;
   CompletionStatus translation_status = CompletionStatus::kSuccess;
+  unsigned translations = 1;      // most that are answered
   bool ignores_no_write = false;  // answers the full rights whatever NW says, as an agent may
   CompletionStatus read_status = CompletionStatus::kSuccess;
   Addr read_error_from = 0;       // read_status counts for addresses from here ...
@@ -220,8 +226,19 @@ class TestAgent : public sc_core::sc_module, private FwReceiver, private BwRecei
 
   void serve(tlm::tlm_generic_payload& payload, Ps arrival) {
     PcieExtension& pcie = *payload.get_extension<PcieExtension>();
-    SeenTlp tlp{arrival,    pcie.kind,     pcie.at,   payload.get_address(), pcie.has_pasid,
-                pcie.pasid, pcie.no_write, pcie.body, pcie.itag_vector};
+    SeenTlp tlp{arrival,
+                pcie.kind,
+                pcie.at,
+                payload.get_address(),
+                pcie.has_pasid,
+                pcie.pasid,
+                pcie.no_write,
+                pcie.body,
+                pcie.itag_vector,
+                pcie.completion_count,
+                pcie.traffic_class,
+                pcie.no_snoop,
+                pcie.kind == TlpKind::kTranslationRequest ? translations_asked(payload) : 0};
     seen.push_back(tlp);
     payload.set_response_status(tlm::TLM_OK_RESPONSE);
     switch (pcie.kind) {
@@ -238,12 +255,13 @@ class TestAgent : public sc_core::sc_module, private FwReceiver, private BwRecei
       case TlpKind::kTranslationRequest:
         pcie.status = translation_status;
         if (translation_status == CompletionStatus::kSuccess) {
-          pcie.translation = find(pcie.has_pasid ? pcie.pasid.value() : 0, payload.get_address());
-          pcie.translation.write = pcie.translation.write && (!pcie.no_write || ignores_no_write);
+          answer(payload, pcie);
         }
         return;
       case TlpKind::kPageRequest:
-        if (PageRequestBody::L::get(pcie.body) != 0) {
+        // Stop markers get no response.
+        if ((pcie.body & (PageRequestBody::R::kMask | PageRequestBody::W::kMask)) != 0 &&
+            PageRequestBody::L::get(pcie.body) != 0) {
           const int code = on_group(tlp);
           if (code >= 0) {
             respond(static_cast<unsigned>(PageRequestBody::PRGI::get(pcie.body)), code, pcie.has_pasid,
@@ -254,6 +272,24 @@ class TestAgent : public sc_core::sc_module, private FwReceiver, private BwRecei
       default:
         return;
     }
+  }
+
+  // As many pages of one size as are mapped, one behind the other. SPEC: [ATS 3]
+  void answer(tlm::tlm_generic_payload& payload, PcieExtension& pcie) const {
+    const unsigned most = std::min(translations, translations_asked(payload));
+    Addr page = payload.get_address();
+    unsigned count = 0;
+    do {
+      Translation t = find(pcie.has_pasid ? pcie.pasid.value() : 0, page);
+      t.write = t.write && (!pcie.no_write || ignores_no_write);
+      if (count != 0 && ((!t.read && !t.write) || t.page_shift != pcie.translation.page_shift)) break;
+      if (count == 0) pcie.translation = t;
+      const std::uint64_t entry = encode_translation(t);
+      std::memcpy(payload.get_data_ptr() + 8 * count, &entry, 8);
+      ++count;
+      page = ((page >> t.page_shift) + 1) << t.page_shift;
+    } while (count < most && page < payload.get_address() + most * kPageSize);
+    pcie.translations = static_cast<std::uint8_t>(count);
   }
 
   // No rights where nothing is mapped. SPEC: [ATS 3.2]

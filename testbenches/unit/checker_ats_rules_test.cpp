@@ -36,7 +36,7 @@ class AtsRulesTest : public testing::Test {
     t.page_shift = shift;
     t.read = true;
     t.write = write;
-    rules.translation_completed(kDevice, &keys[key], CompletionStatus::kSuccess, t, ++now);
+    rules.translation_completed(kDevice, &keys[key], CompletionStatus::kSuccess, {t}, ++now);
   }
   void access(Addr hpa, bool write = false, unsigned length = 64) {
     Tlp t = tlp(write ? TlpKind::kMemWrite : TlpKind::kMemRead, 0);
@@ -200,6 +200,89 @@ TEST_F(AtsRulesTest, TranslationSize) {
   request(0);
   complete(0, kHpa, true, 21);
   expect_only("translation_size");
+}
+
+// Several translations. SPEC: [ATS 3]
+class AtsRangeRules : public AtsRulesTest {
+ protected:
+  void ask(unsigned pages) {
+    Tlp t = tlp(TlpKind::kTranslationRequest);
+    t.at = AddressType::kTranslationRequest;
+    t.address = kIova;
+    t.length = 8 * pages;
+    t.key = &keys[0];
+    rules.upstream(t, ++now);
+  }
+  void answer(std::initializer_list<std::uint8_t> shifts) {
+    std::vector<Translation> all;
+    for (const std::uint8_t shift : shifts) {
+      Translation t;
+      t.address = 0x40000000 + all.size() * 0x200000;
+      t.page_shift = shift;
+      t.read = true;
+      all.push_back(t);
+    }
+    rules.translation_completed(kDevice, &keys[0], CompletionStatus::kSuccess, all, ++now);
+  }
+};
+
+TEST_F(AtsRangeRules, EveryEntryMayBeUsedAndEndsByItself) {
+  ask(3);
+  answer({12, 12, 12});
+  for (const Addr page : {0x40000000, 0x40200000, 0x40400000}) access(page);
+  invalidate(1, kIova + kPageSize);
+  invalidated(1U << 1);
+  access(0x40000000);
+  access(0x40400000);
+  EXPECT_EQ(log.count(), 0U);
+  access(0x40200000);
+  expect_only("translated_unknown");
+}
+
+TEST_F(AtsRangeRules, AnInvalidationUnderWayConcernsItsEntryOnly) {
+  ask(2);
+  invalidate(1, kIova + kPageSize);
+  invalidated(1U << 1);
+  answer({12, 12});
+  access(0x40000000);
+  EXPECT_EQ(log.count(), 0U);
+  access(0x40200000);
+  expect_only("translated_unknown");
+}
+
+TEST_F(AtsRangeRules, MoreThanAskedFor) {
+  ask(1);
+  answer({12, 12});
+  expect_only("translation_count");
+}
+
+TEST_F(AtsRangeRules, SeveralSizes) {
+  ask(2);
+  answer({12, 21});
+  expect_only("translation_size");
+}
+
+TEST_F(AtsRulesTest, StopMarkerBehindAnIncompleteGroupOfItsPasid) {
+  page_request(1, false, 6);
+  page_request(2, false, 5);
+  Tlp t = tlp(TlpKind::kPageRequest, 5);
+  t.body = make_page_request_body(0, false, false, true, 0);
+  rules.upstream(t, ++now);
+  expect_only("stop_marker");
+}
+
+TEST_F(AtsRulesTest, PageRequestsAreInTrafficClassZero) {
+  Tlp t = tlp(TlpKind::kPageRequest, 5);
+  t.body = make_page_request_body(kIova, true, false, true, 0);
+  t.traffic_class = 1;
+  rules.upstream(t, ++now);
+  expect_only("traffic_class");
+}
+
+TEST_F(AtsRulesTest, AGroupWithoutLast) {
+  page_request(1, false);
+  rules.finish(++now);
+  expect_only("incomplete_group");
 }
 
 TEST_F(AtsRulesTest, Lengths) {
