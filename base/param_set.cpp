@@ -139,6 +139,28 @@ ParamValue parse_value(const Param& param, const std::string& text) {
   }
 }
 
+// The entry at a path within `node`, "a[1].b"; or the last one on the way there that anybody wrote.
+const ConfigNode& nearest_entry(const ConfigNode& node, const std::string& path) {
+  const ConfigNode* at = &node;
+  for (std::size_t begin = 0; begin < path.size();) {
+    const ConfigNode* next = nullptr;
+    if (path[begin] == '[') {
+      const std::size_t close = path.find(']', begin);
+      const std::size_t index = std::stoul(path.substr(begin + 1, close - begin - 1));
+      next = index < at->items().size() ? &at->items()[index] : nullptr;
+      begin = close + 1;
+    } else {
+      begin += path[begin] == '.' ? 1 : 0;
+      const std::size_t end = std::min(path.find_first_of(".[", begin), path.size());
+      next = at->find(path.substr(begin, end - begin));
+      begin = end;
+    }
+    if (next == nullptr) break;
+    at = next;
+  }
+  return *at;
+}
+
 std::optional<ParamValue> load_value(const Param& param, const ConfigNode& node, Problems& problems) {
   const bool list = param.type == ParamType::kTexts || param.type == ParamType::kRefs;
   if (list) {
@@ -340,9 +362,8 @@ void ParamSet::load(void* object, const ConfigNode& node, Problems& problems,
   if (problems.size() != problems_before) return;
   for (const auto& check : checks_) {
     check(object, [&](const std::string& name, const std::string& message) {
-      const ConfigNode* given = node.find(name);
-      problems.add(given != nullptr ? given->where() : node.where(),
-                   given != nullptr ? given->path() : node.path_of(name), message);
+      const ConfigNode& place = nearest_entry(node, name);
+      problems.add(place.where(), &place == &node ? node.path_of(name) : place.path(), message);
     });
   }
 }

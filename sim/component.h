@@ -56,6 +56,13 @@ class Contradictions {
   virtual void add(const std::vector<ParamPlace>& places, const std::string& message) = 0;
 };
 
+// A number of a statistic that a component will look up while it runs.
+struct StatisticUse {
+  std::string statistic;
+  std::string field;
+  ConfigNode entry;  // what names it
+};
+
 // A numbered socket of another component that is used by one of this component's sockets.
 struct Claim {
   std::string target;
@@ -101,6 +108,8 @@ class Component {
   virtual std::vector<AddressRange> ranges() const { return {}; }
   // Memory that has to be behind a bus for it; of what it reads, only after read_inputs().
   virtual std::vector<MemoryNeed> memory_used() const { return {}; }
+  // Statistics it looks up.
+  virtual std::vector<StatisticUse> statistics_used() const { return {}; }
   virtual std::optional<RequesterId> requester() const { return std::nullopt; }
   // Files the run depends on, besides the configuration.
   virtual std::vector<std::string> input_files() const { return {}; }
@@ -179,6 +188,8 @@ class ConfiguredComponent : public Component {
 
  protected:
   const Params& params() const { return params_; }
+  // For what is known from the configuration's text only.
+  Params& mutable_params() { return params_; }
   void record(const std::string& param, const std::string& value) { resolved_[param] = value; }
 
  private:

@@ -146,13 +146,40 @@ class DoneWatch : public sc_core::sc_module {
 
 class HostComponent : public ModelComponent<HostParams, host_params, Host> {
  public:
-  using ModelComponent::ModelComponent;
+  HostComponent(const ConfigNode& node, Problems& problems) : ModelComponent(node, problems) {
+    const ConfigNode* processes = node.find("processes");
+    if (processes == nullptr || processes->items().size() != params().processes.size()) return;
+    for (std::size_t i = 0; i < processes->items().size(); ++i) {
+      const ConfigNode& process = processes->items()[i];
+      ProcessParams& loaded = mutable_params().processes[i];
+      place_steps(process.find("steps"), loaded.steps);
+      const ConfigNode* threads = process.find("threads");
+      if (threads == nullptr || threads->items().size() != loaded.threads.size()) continue;
+      for (std::size_t j = 0; j < threads->items().size(); ++j) {
+        place_steps(threads->items()[j].find("steps"), loaded.threads[j].steps);
+      }
+    }
+  }
   std::vector<AddressRange> ranges() const override {
     return {{params().bus, kInterruptBase, kInterruptSize}};
   }
   std::vector<MemoryNeed> memory_used() const override {
-    return {{{params().bus, params().memory_base, params().memory_size}, "memory_size"}};
+    std::vector<MemoryNeed> needs = {
+        {{params().bus, params().memory_base, params().memory_size}, "memory_size"}};
+    for (const NodeParams& node : params().nodes) {
+      needs.push_back({{params().bus, node.base, node.size}, "nodes", "for a memory node"});
+    }
+    for (const ProcessParams& process : params().processes) {
+      for (const BufferParams& buffer : process.buffers) {
+        if (buffer.kind != "device") continue;
+        needs.push_back({{params().bus, buffer.physical, buffer.size},
+                         "processes",
+                         "for the device memory of " + process.name + "." + buffer.name});
+      }
+    }
+    return needs;
   }
+  std::vector<StatisticUse> statistics_used() const override { return statistics_; }
   void check_together(const std::string& name, Binder& binder, Contradictions& bad) const override {
     check_host(name, params(), binder, bad);
   }
@@ -189,17 +216,34 @@ class HostComponent : public ModelComponent<HostParams, host_params, Host> {
   }
   void add_checks(const std::string& name, RunChecks& checks) const override {
     for (const HostCheck& check : model().checks()) {
-      checks.add(name + "." + check.name, check.ok, check.figure, check.expected);
+      // Counts are written as such.
+      const auto whole = static_cast<std::int64_t>(check.figure);
+      const bool is_whole = static_cast<double>(whole) == check.figure;
+      checks.add(name + "." + check.name, check.ok,
+                 is_whole ? nlohmann::json(whole) : nlohmann::json(check.figure), check.expected);
     }
   }
 
  private:
+  // Where steps were written, and what they look up.
+  void place_steps(const ConfigNode* node, std::vector<StepParams>& steps) {
+    if (node == nullptr || node->items().size() != steps.size()) return;
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+      const ConfigNode& entry = node->items()[i];
+      steps[i].where = std::filesystem::path(entry.where().file).filename().string() + ":" +
+                       std::to_string(entry.where().line);
+      if (steps[i].action == "expect" && !steps[i].statistic.empty()) {
+        statistics_.push_back({steps[i].statistic, steps[i].field, entry});
+      }
+    }
+  }
   // SPEC: [VTD 3.14] Where interrupt messages go.
   static constexpr Addr kInterruptBase = 0xFEE00000;
   static constexpr std::uint64_t kInterruptSize = 0x100000;
   Claim memory_claim() const { return {params().bus, "initiator", "memory"}; }
   Claim interrupt_claim() const { return {params().bus, "target", "interrupts"}; }
   std::unique_ptr<DoneWatch> watch_;
+  std::vector<StatisticUse> statistics_;
 };
 
 // ---- linux_replay

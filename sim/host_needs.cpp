@@ -71,8 +71,10 @@ class HostNeeds {
     }
     // Each process has a work queue of its own.
     const auto users = static_cast<std::uint64_t>(
-        std::count_if(host_.processes.begin(), host_.processes.end(),
-                      [&](const ProcessParams& process) { return process.device == device; }));
+        std::count_if(host_.processes.begin(), host_.processes.end(), [&](const ProcessParams& process) {
+          const std::vector<std::string> opened = devices_opened(process);
+          return std::find(opened.begin(), opened.end(), device) != opened.end();
+        }));
     if (users != 0) check_used_device(device, port.capabilities(), users);
   }
 
@@ -98,11 +100,11 @@ class HostNeeds {
     }
     std::uint64_t largest = 0;
     for (const ProcessParams& process : host_.processes) {
-      if (process.device != device) continue;
-      for (const StepParams& step : process.steps) {
+      for_each_step(process, [&](const StepParams& step) {
         const bool transfers = step.action == "memmove" || step.action == "fill";
-        if (transfers) largest = std::max(largest, step.size);
-      }
+        const bool here = (step.device.empty() ? process.device : step.device) == device;
+        if (transfers && here) largest = std::max(largest, step.size);
+      });
     }
     if (largest > dsa.max_transfer) {
       bad_.add({{device, "max_transfer"}, {name_, "processes"}},
@@ -111,18 +113,21 @@ class HostNeeds {
     }
   }
 
-  // All processes are there at once, with PASIDs from 1 in their order.
+  // Those that open a device before their first step have PASIDs in their order.
   void check_pasids() {
     std::vector<std::string> told;
-    for (std::size_t i = 0; i < host_.processes.size(); ++i) {
-      const ProcessParams& process = host_.processes[i];
+    std::uint64_t pasid = host_.sva.lowest_pasid;
+    for (const ProcessParams& process : host_.processes) {
+      if (process.device.empty() || !process.parent.empty()) continue;
       const std::string iommu = binder_.port<DsaPort>(process.device).iommu(binder_);
       const unsigned bits = binder_.port<RootPort>(iommu).capabilities().pasid_bits;
-      if (((i + 1) >> bits) == 0 || std::find(told.begin(), told.end(), iommu) != told.end()) continue;
-      told.push_back(iommu);
-      bad_.add({{iommu, "capabilities.pasid_bits"}, {name_, "processes"}},
-               fmt::format("process {} gets PASID {}, but those of '{}' end at {}", process.name, i + 1,
-                           iommu, (std::uint64_t{1} << bits) - 1));
+      if ((pasid >> bits) != 0 && std::find(told.begin(), told.end(), iommu) == told.end()) {
+        told.push_back(iommu);
+        bad_.add({{iommu, "capabilities.pasid_bits"}, {name_, "processes"}},
+                 fmt::format("process {} gets PASID {}, but those of '{}' end at {}", process.name, pasid,
+                             iommu, (std::uint64_t{1} << bits) - 1));
+      }
+      ++pasid;
     }
   }
 

@@ -24,6 +24,18 @@ void add(const ConfigNode& check, const char* param, const std::string& message,
   problems.add(given != nullptr ? given->where() : check.where(), check.path_of(param), message);
 }
 
+// Those of the configuration's checks and those of its components.
+std::vector<StatisticUse> statistics_used(const SystemConfig& config) {
+  std::vector<StatisticUse> uses;
+  for (std::size_t i = 0; i < config.checks.size(); ++i) {
+    uses.push_back({config.checks[i].statistic, config.checks[i].field, config.check_nodes[i]});
+  }
+  for (const ConfiguredPart& part : config.parts) {
+    for (StatisticUse& use : part.component->statistics_used()) uses.push_back(std::move(use));
+  }
+  return uses;
+}
+
 // WHY: processes of modules that are gone keep their names, so a second check in one program renames its
 // own and the kernel warns of it; nothing runs here, so that matters to nobody.
 class QuietNames {
@@ -45,27 +57,28 @@ class QuietNames {
 void check_stat_names(const SystemConfig& config, const StatRegistry& stats) {
   const std::vector<std::string> paths = stats.paths();
   Problems problems;
-  for (std::size_t i = 0; i < config.checks.size(); ++i) {
-    const StatCheckParams& check = config.checks[i];
-    const ConfigNode& node = config.check_nodes[i];
-    if (std::find(paths.begin(), paths.end(), check.statistic) == paths.end()) {
-      add(node, "statistic",
-          "there is no statistic '" + check.statistic + "'" + nearest_path(check.statistic, paths), problems);
+  for (const StatisticUse& use : statistics_used(config)) {
+    if (std::find(paths.begin(), paths.end(), use.statistic) == paths.end()) {
+      add(use.entry, "statistic",
+          "there is no statistic '" + use.statistic + "'" + nearest_path(use.statistic, paths), problems);
       continue;
     }
-    const bool histogram = stats.histogram_value(check.statistic).has_value();
-    if (histogram && check.field == "value") {
-      add(node, "field",
-          "'" + check.statistic + "' is a histogram: count, sum, min, max, mean, p50, p95 or p99", problems);
-    } else if (!histogram && check.field != "value") {
-      add(node, "field", "'" + check.statistic + "' is one number and has no " + check.field, problems);
+    const bool histogram = stats.histogram_value(use.statistic).has_value();
+    static const std::vector<std::string> fields = {"count", "sum", "min", "max",
+                                                    "mean",  "p50", "p95", "p99"};
+    const bool known = std::find(fields.begin(), fields.end(), use.field) != fields.end();
+    if (histogram && !known) {
+      add(use.entry, "field",
+          "'" + use.statistic + "' is a histogram: count, sum, min, max, mean, p50, p95 or p99", problems);
+    } else if (!histogram && use.field != "value") {
+      add(use.entry, "field", "'" + use.statistic + "' is one number and has no " + use.field, problems);
     }
   }
   problems.throw_if_any();
 }
 
 void check_stat_names(SystemConfig&& given) {
-  if (given.checks.empty()) return;
+  if (statistics_used(given).empty()) return;
   TransactionPool pool;
   StatRegistry stats;
   SimContext context{1, Timing::kApproximate, pool, stats};

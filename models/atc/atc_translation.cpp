@@ -107,7 +107,7 @@ void Atc::translated(tlm::tlm_generic_payload& payload) {
         need_translation(slot);
       }
     } else if (answer->translation.untranslated_only || has_right(answer->translation, access.write)) {
-      use(slot, AtcEntry(answer->translation), now + 1);  // a copy: use() may change the list
+      use(slot, AtcEntry(answer->translation), now + 1);
     } else {
       fault(slot);
     }

@@ -2,75 +2,110 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <utility>
 
 namespace svasim {
 
+// No stack grows here, and the first thing that is wrong decides.
+FaultResult handle_sva_fault(SvaSpace& space, const PageRequest& request, Stale& stale) {
+  if (!request.has_pasid || !space.alive) {
+    return FaultResult::kNoArea;
+  }
+  const Vma* vma = space.memory.find_area(request.page);
+  if (vma == nullptr) {
+    return FaultResult::kNoArea;
+  }
+  if (request.execute && !vma->execute) {
+    return FaultResult::kNoRight;
+  }
+  return space.memory.fault(request.page, request.read, request.write, &stale);
+}
+
 FaultService::FaultService(Machine& machine, const FaultHandlerParams& params, RngStream rng,
-                           HostStats& stats, PageFaultLog& journeys, Find find, Respond respond)
+                           HostStats& stats, PageFaultLog& journeys, ShootDown shoot_down)
     : machine_(machine),
       params_(params),
       rng_(rng),
       stats_(stats),
       journeys_(journeys),
-      find_(std::move(find)),
-      respond_(std::move(respond)),
-      handlers_(params.handlers) {}
+      shoot_down_(std::move(shoot_down)),
+      workers_(params.handlers) {}
 
-void FaultService::page_request(unsigned iommu, const PageRequest& request) {
-  if (!request.last) {
-    partials_.push_back(Partial{iommu, request});
-    return;
+IopfQueue& FaultService::add_queue() {
+  queues_.push_back(std::make_unique<IopfQueue>(
+      static_cast<unsigned>(queues_.size()), [this](const IopfGroupRef& group, IopfQueue::Work work) {
+        waiting_.push_back({group, std::move(work), machine_.now()});
+        dispatch();
+      }));
+  return *queues_.back();
+}
+
+Errno FaultService::page_request(unsigned iommu, const PageRequest& request) {
+  const Errno error = queues_[iommu]->report(request);
+  if (error != Errno::kNone) {
+    stats_.bad_faults.add();
   }
-  Group group;
-  group.iommu = iommu;
-  group.queued = machine_.now();
-  const auto mine = [&](const Partial& partial) {
-    return partial.iommu == iommu && partial.request.requester == request.requester &&
-           partial.request.prg_index == request.prg_index;
-  };
-  for (const Partial& partial : partials_) {
-    if (mine(partial)) {
-      group.requests.push_back(partial.request);
-    }
-  }
-  partials_.erase(std::remove_if(partials_.begin(), partials_.end(), mine), partials_.end());
-  group.requests.push_back(request);
-  stats_.page_groups.add();
-  waiting_.push_back(std::move(group));
-  dispatch();
+  return error;
 }
 
 void FaultService::page_requests_lost(unsigned iommu) {
-  const auto lost = std::remove_if(partials_.begin(), partials_.end(),
-                                   [iommu](const Partial& partial) { return partial.iommu == iommu; });
-  stats_.partials_discarded.add(static_cast<std::uint64_t>(partials_.end() - lost));
-  partials_.erase(lost, partials_.end());
+  stats_.partials_discarded.add(queues_[iommu]->discard_partial());
 }
 
+void FaultService::flush(unsigned iommu, Task done) { queues_[iommu]->flush(std::move(done)); }
+
+void FaultService::remove_device(unsigned iommu, RequesterId device) {
+  stats_.responses.add(queues_[iommu]->remove_device(device));
+}
+
+// --- workers ---
+
 void FaultService::dispatch() {
-  for (std::uint32_t i = 0; i < handlers_.size() && !waiting_.empty(); ++i) {
-    Handler& handler = handlers_[i];
-    if (handler.busy) {
+  for (Worker& worker : workers_) {
+    if (waiting_.empty()) {
+      return;
+    }
+    if (worker.busy) {
       continue;
     }
-    handler.busy = true;
-    handler.answering = false;
-    handler.group = std::move(waiting_.front());
+    worker.busy = true;
+    worker.answering = false;
+    worker.group = waiting_.front().group;
+    worker.queued = waiting_.front().queued;
+    const IopfQueue::Work work = std::move(waiting_.front().work);
     waiting_.pop_front();
-    handler.next = 0;
-    handler.taken = machine_.now();
-    handler.code = PageResponseCode::kSuccess;
-    stats_.fault_queue.record(handler.taken - handler.group.queued);
-    log(handler, Stage::kHandlerQueue);
-    serve(i);
+    stats_.fault_queue.record(machine_.now() - worker.queued);
+    log(*worker.group, Stage::kHandlerQueue);
+    work([this, &worker] {
+      worker.busy = false;
+      dispatch();
+    });
   }
 }
 
-void FaultService::log(const Handler& handler, Stage stage) {
-  const PageRequest& last = handler.group.requests.back();
-  journeys_.charge(last.requester, last.prg_index, stage, machine_.now());
+FaultService::Worker* FaultService::worker_of(const IopfGroupRef& group) {
+  for (Worker& worker : workers_) {
+    if (worker.busy && worker.group == group) return &worker;
+  }
+  return nullptr;
+}
+
+void FaultService::log(const IopfGroup& group, Stage stage) {
+  journeys_.charge(group.last().requester, group.last().prg_index, stage, machine_.now());
+}
+
+// --- shared address spaces ---
+
+IopfQueue::Handler FaultService::sva_handler(SvaSpace& space) {
+  return [this, &space](const IopfGroupRef& group) {
+    const Errno error = queues_[group->queue]->queue_work(group, [this, group, &space](const Task& done) {
+      serve(std::make_shared<Serving>(Serving{group, &space, 0, machine_.now(), done}));
+    });
+    if (error == Errno::kNone) {
+      stats_.page_groups.add();
+    }
+    return error;
+  };
 }
 
 Ps FaultService::service_time() {
@@ -80,58 +115,70 @@ Ps FaultService::service_time() {
   return params_.service_time - params_.service_spread + rng_.below(2 * params_.service_spread + 1);
 }
 
-void FaultService::serve(std::uint32_t index) {
-  machine_.after(service_time(), [this, index] { served(index); });
+void FaultService::serve(const std::shared_ptr<Serving>& serving) {
+  Ps time = service_time();
+  if (serving->space->memory.is_major(serving->group->requests[serving->next].page)) {
+    stats_.major_faults.add();
+    time += params_.major_time;
+  }
+  machine_.after(time, [this, serving] { served(serving); });
 }
 
-// SPEC: [LINUX iommu_sva_handle_mm, iommu_sva_iopf_handler]: the first page that cannot be given
-// decides; nothing after it is looked at.
-void FaultService::served(std::uint32_t index) {
-  Handler& handler = handlers_[index];
-  const PageRequest& request = handler.group.requests[handler.next];
-  ProcessMemory* space = find_(request.requester, request.pasid);
+// The first page that cannot be given decides; nothing after it is looked at.
+void FaultService::served(const std::shared_ptr<Serving>& serving) {
+  Stale stale;
   const FaultResult result =
-      space == nullptr ? FaultResult::kNoArea : space->fault(request.page, request.read, request.write);
+      handle_sva_fault(*serving->space, serving->group->requests[serving->next], stale);
   if (!is_handled(result)) {
     stats_.bad_faults.add();
-    handler.code = PageResponseCode::kInvalidRequest;
-    answer(index);
+    answer(*serving, PageResponseCode::kInvalidRequest);
     return;
   }
-  (result == FaultResult::kMapped ? stats_.pages_mapped : stats_.pages_present).add();
-  if (++handler.next < handler.group.requests.size()) {
-    serve(index);
+  (result == FaultResult::kAlreadyMapped ? stats_.pages_present : stats_.pages_mapped).add();
+  stats_.pages_copied.add(result == FaultResult::kCopied ? 1 : 0);
+  ++serving->next;
+  if (stale.empty()) {
+    go_on(serving);
   } else {
-    answer(index);
+    shoot_down_(*serving->space, stale, [this, serving] { go_on(serving); });
   }
 }
 
-void FaultService::answer(std::uint32_t index) {
-  Handler& handler = handlers_[index];
-  stats_.fault_service.record(machine_.now() - handler.taken);
-  log(handler, Stage::kHandler);
-  handler.answering = true;
-  const auto done = [this, index] {
-    Handler& mine = handlers_[index];
-    stats_.fault_total.record(machine_.now() - mine.group.queued);
-    mine.busy = false;
-    dispatch();
-  };
+void FaultService::go_on(const std::shared_ptr<Serving>& serving) {
+  if (serving->next < serving->group->requests.size()) {
+    serve(serving);
+  } else {
+    answer(*serving, PageResponseCode::kSuccess);
+  }
+}
+
+void FaultService::answer(const Serving& serving, PageResponseCode code) {
+  stats_.fault_service.record(machine_.now() - serving.taken);
+  log(*serving.group, Stage::kHandler);
   if (params_.drop_prg_responses) {
     stats_.responses_dropped.add();
-    handler.busy = false;
-    dispatch();
+    serving.done();
     return;
   }
-  stats_.responses.add();
-  respond_(handler.group.iommu, handler.group.requests.back(), handler.code, done);
+  Worker* worker = worker_of(serving.group);
+  worker->answering = true;
+  const Ps queued = worker->queued;
+  const Errno error =
+      queues_[serving.group->queue]->respond(serving.group, code, [this, queued, done = serving.done] {
+        stats_.fault_total.record(machine_.now() - queued);
+        done();
+      });
+  if (error == Errno::kNone) {
+    stats_.responses.add();
+  } else {
+    serving.done();  // it was answered when its device was removed
+  }
 }
 
 std::uint64_t FaultService::in_flight() const {
-  std::uint64_t count = waiting_.size() + partials_.size();
-  for (const Handler& handler : handlers_) {
-    count += handler.busy ? 1 : 0;
-  }
+  std::uint64_t count = waiting_.size();
+  for (const auto& queue : queues_) count += queue->partials();
+  for (const Worker& worker : workers_) count += worker.busy ? 1 : 0;
   return count;
 }
 
@@ -141,17 +188,16 @@ void FaultService::dump_in_flight(const std::string& who, std::ostream& out) con
                        to_string(request.requester), request.pasid.value(), request.page, request.prg_index,
                        what);
   };
-  for (const Handler& handler : handlers_) {
-    if (handler.busy) {
-      line(handler.group.requests.back(),
-           handler.answering ? "its response is being submitted" : "a handler serves it");
+  for (const Worker& worker : workers_) {
+    if (worker.busy) {
+      line(worker.group->last(),
+           worker.answering ? "its response is being submitted" : "a handler serves it");
     }
   }
-  for (const Group& group : waiting_) {
-    line(group.requests.back(), "waits for a handler");
-  }
-  for (const Partial& partial : partials_) {
-    line(partial.request, "waits for the last of its group");
+  for (const Waiting& group : waiting_) line(group.group->last(), "waits for a handler");
+  for (const auto& queue : queues_) {
+    queue->dump_partials(
+        [&](const PageRequest& partial) { line(partial, "waits for the last of its group"); });
   }
 }
 

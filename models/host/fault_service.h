@@ -1,66 +1,82 @@
-// Device page faults: groups of page requests, handler threads, responses.
+// Device page faults: handler threads, and how they serve a shared address space.
 #pragma once
 
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <ostream>
 #include <string>
 #include <vector>
 
 #include "base/rng.h"
-#include "models/formats/vtd_invalidation.h"
 #include "models/host/host_params.h"
 #include "models/host/host_stats.h"
 #include "models/host/iommu_driver.h"
+#include "models/host/iopf.h"
 #include "models/host/machine.h"
-#include "models/host/process_memory.h"
+#include "models/host/sva_space.h"
 #include "tlm/page_fault_log.h"
 
 namespace svasim {
 
-// SPEC: [LINUX io-pgfault.c, iommu-sva.c]: requests are collected until the last of their group, the
-// group is queued, a free handler serves its pages one after the other and answers once.
+// SPEC: [LINUX iommu_sva_handle_mm]: what one page request does to an address space. No time passes.
+FaultResult handle_sva_fault(SvaSpace& space, const PageRequest& request, Stale& stale);
+
+// Workers take groups in the order in which they were completed; each serves the pages of its group one
+// after the other and answers once. SPEC: [LINUX iommu-sva.c, iommu_sva_handle_iopf]
 class FaultService : public PageRequestSink {
  public:
-  // Finds the address space of a PASID; nullptr when it is bound to none.
-  using Find = std::function<ProcessMemory*(RequesterId device, Pasid pasid)>;
-  using Respond =
-      std::function<void(unsigned iommu, const PageRequest& last, PageResponseCode code, Machine::Task done)>;
+  using Task = Machine::Task;
+  // Has all devices forget what is stale, and frees the pages.
+  using ShootDown = std::function<void(SvaSpace& space, const Stale& stale, Task done)>;
 
   FaultService(Machine& machine, const FaultHandlerParams& params, RngStream rng, HostStats& stats,
-               PageFaultLog& journeys, Find find, Respond respond);
+               PageFaultLog& journeys, ShootDown shoot_down);
 
-  void page_request(unsigned iommu, const PageRequest& request) override;
+  // One for each IOMMU, numbered from 0.
+  IopfQueue& add_queue();
+  IopfQueue& queue(unsigned iommu) { return *queues_[iommu]; }
+  // Handles faults of a shared address space.
+  IopfQueue::Handler sva_handler(SvaSpace& space);
+
+  Errno page_request(unsigned iommu, const PageRequest& request) override;
   void page_requests_lost(unsigned iommu) override;
+  void flush(unsigned iommu, Task done) override;
+  // The device reports no faults any more; what it waits for is answered.
+  void remove_device(unsigned iommu, RequesterId device);
 
   std::uint64_t in_flight() const;
   void dump_in_flight(const std::string& who, std::ostream& out) const;
 
  private:
-  struct Group {
-    unsigned iommu = 0;
-    std::vector<PageRequest> requests;  // the last one is last
+  struct Waiting {
+    IopfGroupRef group;
+    IopfQueue::Work work;
     Ps queued = 0;
   };
-  struct Handler {
+  struct Worker {
     bool busy = false;
     bool answering = false;
-    Group group;
+    IopfGroupRef group;
+    Ps queued = 0;
+  };
+  // A worker's way through a group.
+  struct Serving {
+    IopfGroupRef group;
+    SvaSpace* space;
     std::size_t next = 0;  // request served now
     Ps taken = 0;
-    PageResponseCode code = PageResponseCode::kSuccess;
-  };
-  struct Partial {
-    unsigned iommu;
-    PageRequest request;
+    Task done;
   };
 
   void dispatch();
-  void serve(std::uint32_t index);
-  void served(std::uint32_t index);
-  void answer(std::uint32_t index);
-  void log(const Handler& handler, Stage stage);
+  void serve(const std::shared_ptr<Serving>& serving);
+  void served(const std::shared_ptr<Serving>& serving);
+  void go_on(const std::shared_ptr<Serving>& serving);
+  void answer(const Serving& serving, PageResponseCode code);
+  void log(const IopfGroup& group, Stage stage);
+  Worker* worker_of(const IopfGroupRef& group);
   Ps service_time();
 
   Machine& machine_;
@@ -68,11 +84,10 @@ class FaultService : public PageRequestSink {
   RngStream rng_;
   HostStats& stats_;
   PageFaultLog& journeys_;
-  Find find_;
-  Respond respond_;
-  std::vector<Partial> partials_;
-  std::deque<Group> waiting_;
-  std::vector<Handler> handlers_;
+  ShootDown shoot_down_;
+  std::vector<std::unique_ptr<IopfQueue>> queues_;
+  std::deque<Waiting> waiting_;
+  std::vector<Worker> workers_;
 };
 
 }  // namespace svasim

@@ -3,12 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <utility>
 
 #include "base/check.h"
+#include "base/stats.h"
 #include "models/formats/vtd_registers.h"
-#include "models/formats/x86_first_stage.h"
 #include "tlm/transaction.h"
 
 namespace svasim {
@@ -21,10 +22,7 @@ Host::Host(const sc_core::sc_module_name& name, const HostParams& params, SimCon
       interrupts_("interrupts", *this, 0),
       wake_("wake"),
       done_event_("done"),
-      memory_(*this),
-      pages_(params.memory_base, params.memory_size, this->name()),
-      // The reserved address bits are the IOMMU's business; the allocator hands out low addresses.
-      format_(make_x86_first_stage(4, PageFormatOptions{})) {
+      memory_(*this) {
   SC_HAS_PROCESS(Host);
   SC_METHOD(run);
   sensitive << wake_.event();
@@ -191,215 +189,52 @@ void Host::b_transport(unsigned /*port*/, tlm::tlm_generic_payload& payload, sc_
 // --- life of the system ---
 
 void Host::start(const Platform& platform) {
-  SVASIM_CHECK(!started_, "a host is started once");
-  started_ = true;
-  platform_ = platform;
-  faults_ = std::make_unique<FaultService>(
-      *this, params_.faults, RngStream(context_.seed, std::string(name()) + ".faults"), stats_,
-      context_.page_faults, [this](RequesterId device, Pasid pasid) { return find(device, pasid); },
-      [this](unsigned iommu, const PageRequest& last, PageResponseCode code, Task done) {
-        iommus_[iommu]->respond(last, code, std::move(done));
-      });
-  for (unsigned i = 0; i < platform_.iommus.size(); ++i) {
-    const Platform::Iommu& place = platform_.iommus[i];
-    iommus_.push_back(std::make_unique<IommuDriver>(std::string(name()) + "." + place.name, i, *this, pages_,
-                                                    place.registers, params_, stats_, log_));
-  }
-  for (const Platform::Dsa& place : platform_.devices) {
-    // SPEC: [DSA 9.1.3] without ATS a device does not notice that a write faults.
-    const DsaDriver::Faults faults = !place.ats                              ? DsaDriver::Faults::kUnseen
-                                     : !place.page_requests                  ? DsaDriver::Faults::kReported
-                                     : params_.dsa.block_on_fault == "false" ? DsaDriver::Faults::kReported
-                                                                             : DsaDriver::Faults::kBlock;
-    devices_.push_back(std::make_unique<DsaDriver>(std::string(name()) + "." + place.name, *this, place.bar0,
-                                                   place.bar2, place.requester, place.iommu, faults,
-                                                   params_.dsa, log_));
-  }
-  std::vector<unsigned> queues(platform_.devices.size(), 0);
-  for (const ProcessParams& process : params_.processes) {
-    Bond bond;
-    while (bond.device < platform_.devices.size() && platform_.devices[bond.device].name != process.device) {
-      ++bond.device;
-    }
-    SVASIM_CHECK(bond.device < platform_.devices.size(),
-                 "process " + process.name + " names an unknown device");
-    bond.queue = queues[bond.device]++;
-    bond.space = std::make_unique<ProcessMemory>(process.name, format_, memory_, pages_);
-    bond.process = std::make_unique<Process>(
-        process, params_, *this, pages_, *bond.space,
-        RngStream(context_.seed, std::string(name()) + "." + process.name), stats_, log_);
-    bonds_.push_back(std::move(bond));
-  }
-  after(1, [this] { boot(); });
-}
-
-void Host::boot() {
-  Script script(*this);
-  for (const auto& iommu : iommus_) {
-    const auto index = static_cast<unsigned>(&iommu - iommus_.data());
-    IommuDriver::Devices devices;
-    for (const Platform::Dsa& place : platform_.devices) {
-      devices.ats = devices.ats || (place.iommu == index && place.ats);
-      devices.page_requests = devices.page_requests || (place.iommu == index && place.page_requests);
-    }
-    script.step(
-        [this, driver = iommu.get(), devices](const Task& next) { driver->start(*faults_, devices, next); });
-  }
-  script.run([this] {
-    for (const auto& iommu : iommus_) {
-      if (!iommu->usable()) {
-        finish();
-        return;
-      }
-    }
-    start_devices(0);
+  SVASIM_CHECK(system_ == nullptr, "a host is started once");
+  const OperatingSystem::Ground ground{
+      name(),
+      context_.seed,
+      *this,
+      stats_,
+      log_,
+      context_.page_faults,
+      [this](const std::string& path, const std::string& field) { return statistic(path, field); }};
+  system_ = std::make_unique<OperatingSystem>(ground, params_, platform, [this] {
+    done_ = true;
+    done_event_.notify(sc_core::SC_ZERO_TIME);
   });
+  after(1, [this] { system_->boot(); });
 }
 
-void Host::start_devices(std::size_t index) {
-  if (index == devices_.size()) {
-    start_processes();
-    return;
+std::optional<double> Host::statistic(const std::string& path, const std::string& field) const {
+  const StatRegistry& stats = context_.stats;
+  if (const auto count = stats.counter_value(path)) return static_cast<double>(*count);
+  if (const auto histogram = stats.histogram_value(path)) {
+    if (field == "count") return static_cast<double>(histogram->count());
+    if (field == "sum") return static_cast<double>(histogram->sum());
+    if (histogram->count() == 0) return std::nullopt;
+    if (field == "min") return static_cast<double>(histogram->min());
+    if (field == "max") return static_cast<double>(histogram->max());
+    if (field == "mean") return histogram->mean();
+    const unsigned per_mille = field == "p50" ? 500 : field == "p95" ? 950 : 990;
+    return static_cast<double>(histogram->percentile(per_mille));
   }
-  DsaDriver& device = *devices_[index];
-  unsigned queues = 0;
-  for (const Bond& bond : bonds_) {
-    queues += bond.device == index ? 1 : 0;
-  }
-  const Platform::Dsa& place = platform_.devices[index];
-  const auto attached = [this, index, &device, queues] {
-    device.start(queues, [this, index, &device] { device.usable() ? start_devices(index + 1) : finish(); });
-  };
-  iommus_[device.iommu()]->attach(device.requester(), {place.ats, place.page_requests}, attached);
-}
-
-void Host::start_processes() {
-  running_ = bonds_.size();
-  if (running_ == 0) {
-    finish();
-    return;
-  }
-  for (std::size_t i = 0; i < bonds_.size(); ++i) {
-    start_process(i);
-  }
-}
-
-// SPEC: [LINUX iommu_sva_bind_device, idxd_cdev_open]
-void Host::start_process(std::size_t index) {
-  Bond& bond = bonds_[index];
-  DsaDriver& device = *devices_[bond.device];
-  IommuDriver& iommu = *iommus_[device.iommu()];
-  const auto pasid = pasids_.allocate(iommu.pasid_limit());
-  if (!pasid.has_value()) {
-    log_.push_back(bond.space->name() + ": no PASID is left");
-    process_ended();
-    return;
-  }
-  bond.pasid = *pasid;
-  bond.bound = true;
-  bond.process->set_up();
-  iommu.bind(device.requester(), bond.pasid, bond.space->table(), [this, index] {
-    Bond& mine = bonds_[index];
-    devices_[mine.device]->open(mine.queue, mine.pasid, [this, index] {
-      Bond& opened = bonds_[index];
-      DsaDriver& dsa = *devices_[opened.device];
-      if (!dsa.usable()) {
-        end_process(index);
-        return;
-      }
-      const auto invalidate = [this, index](Addr start, Addr end, Task done) {
-        const Bond& own = bonds_[index];
-        const DsaDriver& user = *devices_[own.device];
-        iommus_[user.iommu()]->invalidate(own.pasid, start, end, {user.requester()}, std::move(done));
-      };
-      opened.process->run(dsa, opened.queue, invalidate, [this, index] { end_process(index); });
-    });
-  });
-}
-
-// SPEC: [LINUX idxd_cdev_release, iommu_sva_unbind_device]: the device stops first, so that no
-// access and no page request of the PASID can follow.
-void Host::end_process(std::size_t index) {
-  if (!params_.teardown) {
-    process_ended();
-    return;
-  }
-  Bond& bond = bonds_[index];
-  devices_[bond.device]->close(bond.queue, [this, index] {
-    Bond& mine = bonds_[index];
-    DsaDriver& device = *devices_[mine.device];
-    iommus_[device.iommu()]->unbind(device.requester(), mine.pasid, [this, index] {
-      Bond& gone = bonds_[index];
-      gone.bound = false;
-      pasids_.free(gone.pasid);
-      gone.space->release();
-      process_ended();
-    });
-  });
-}
-
-void Host::process_ended() {
-  if (--running_ == 0) {
-    finish();
-  }
-}
-
-void Host::finish() {
-  done_ = true;
-  done_event_.notify(sc_core::SC_ZERO_TIME);
-}
-
-ProcessMemory* Host::find(RequesterId device, Pasid pasid) {
-  for (const Bond& bond : bonds_) {
-    if (bond.bound && bond.pasid == pasid && devices_[bond.device]->requester() == device) {
-      return bond.space.get();
-    }
-  }
-  return nullptr;
+  const auto value = stats.formula_value(path, now_ps());
+  return value.has_value() && std::isfinite(*value) ? value : std::nullopt;
 }
 
 // --- inspection ---
 
-std::uint64_t Host::work_done() const {
-  std::uint64_t sum = done_ ? 1 : 0;
-  for (const Bond& bond : bonds_) sum += bond.process->done();
-  return sum;
-}
+std::uint64_t Host::work_done() const { return system_ == nullptr ? 0 : system_->work_done(); }
 
-std::uint64_t Host::work_total() const {
-  std::uint64_t sum = 1;
-  for (const Bond& bond : bonds_) sum += bond.process->total();
-  return sum;
-}
+std::uint64_t Host::work_total() const { return system_ == nullptr ? 1 : system_->work_total(); }
 
 std::vector<HostCheck> Host::checks() const {
-  const auto none = [](const char* what, std::uint64_t count) {
-    return HostCheck{what, count == 0, count, "0"};
-  };
-  std::vector<HostCheck> result;
-  result.push_back({"work_done", work_done() == work_total(), work_done(), std::to_string(work_total())});
-  result.push_back(none("operations_failed", stats_.operations_failed.value));
-  result.push_back(
-      {"bytes_verified", stats_.bytes_wrong.value == 0, stats_.bytes_verified.value, "none of them wrong"});
-  result.push_back(none("bytes_wrong", stats_.bytes_wrong.value));
-  result.push_back({"page_groups_answered",
-                    stats_.page_groups.value == stats_.responses.value + stats_.responses_dropped.value,
-                    stats_.responses.value, std::to_string(stats_.page_groups.value)});
-  result.push_back(none("dma_faults", stats_.dma_faults.value));
-  result.push_back(none("register_errors", stats_.register_errors.value));
-  if (params_.teardown && !bonds_.empty()) {
-    result.push_back({"unbound", stats_.unbinds.value == stats_.binds.value, stats_.unbinds.value,
-                      std::to_string(stats_.binds.value)});
-  }
-  return result;
+  return system_ == nullptr ? std::vector<HostCheck>() : system_->checks();
 }
 
 std::uint64_t Host::in_flight() const {
-  std::uint64_t count = access_slots_.size() - free_accesses_.size();
-  count += faults_ == nullptr ? 0 : faults_->in_flight();
-  for (const auto& iommu : iommus_) count += iommu->in_flight();
-  for (const Bond& bond : bonds_) count += bond.process->in_flight();
-  return count;
+  const std::uint64_t count = access_slots_.size() - free_accesses_.size();
+  return count + (system_ == nullptr ? 0 : system_->in_flight());
 }
 
 void Host::dump_in_flight(std::ostream& out) const {
@@ -409,11 +244,9 @@ void Host::dump_in_flight(std::ostream& out) const {
                          access->read ? "read" : "write", access->payload->get_address());
     }
   }
-  if (faults_ != nullptr) {
-    faults_->dump_in_flight(name(), out);
+  if (system_ != nullptr) {
+    system_->dump_in_flight(out);
   }
-  for (const auto& iommu : iommus_) iommu->dump_in_flight(out);
-  for (const Bond& bond : bonds_) bond.process->dump_in_flight(out);
 }
 
 }  // namespace svasim

@@ -4,20 +4,16 @@
 #include <functional>
 #include <list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <systemc>
 #include <vector>
 
-#include "models/formats/page_table_format.h"
-#include "models/host/dsa_driver.h"
-#include "models/host/fault_service.h"
 #include "models/host/host_params.h"
 #include "models/host/host_stats.h"
-#include "models/host/iommu_driver.h"
 #include "models/host/machine.h"
-#include "models/host/pasid_allocator.h"
-#include "models/host/process.h"
-#include "models/host/process_memory.h"
+#include "models/host/operating_system.h"
+#include "models/host/platform.h"
 #include "tlm/context.h"
 #include "tlm/delay_queue.h"
 #include "tlm/inspect.h"
@@ -26,33 +22,6 @@
 #include "tlm/wake.h"
 
 namespace svasim {
-
-// What firmware tells the operating system: where the hardware is.
-struct Platform {
-  struct Iommu {
-    std::string name;
-    Addr registers = 0;
-  };
-  struct Dsa {
-    std::string name;
-    RequesterId requester;
-    Addr bar0 = 0;
-    Addr bar2 = 0;
-    unsigned iommu = 0;  // index of the IOMMU it is behind
-    bool ats = true;     // it has an ATC
-    bool page_requests = true;
-  };
-  std::vector<Iommu> iommus;
-  std::vector<Dsa> devices;
-};
-
-// One thing a run proves about itself.
-struct HostCheck {
-  std::string name;
-  bool ok = false;
-  std::uint64_t figure = 0;
-  std::string expected;
-};
 
 // Sees the hardware only through register accesses (`memory` socket, by the memory bus), queues in
 // memory and interrupt messages (`interrupts` socket, which takes the writes to 0xFEExxxxx).
@@ -107,15 +76,6 @@ class Host : public sc_core::sc_module,
     std::uint64_t number = 0;
     bool read = false;
   };
-  // An address space bound to a device.
-  struct Bond {
-    std::unique_ptr<ProcessMemory> space;
-    std::unique_ptr<Process> process;
-    Pasid pasid;
-    unsigned device = 0;
-    unsigned queue = 0;
-    bool bound = false;
-  };
   class BusMemory : public PhysicalMemory {
    public:
     explicit BusMemory(Host& host) : host_(host) {}
@@ -139,15 +99,7 @@ class Host : public sc_core::sc_module,
   void send(Access& access);
   void end_access(std::uint32_t slot);
 
-  // Life of the system.
-  void boot();
-  void start_devices(std::size_t device);
-  void start_processes();
-  void start_process(std::size_t index);
-  void end_process(std::size_t index);
-  void process_ended();
-  void finish();
-  ProcessMemory* find(RequesterId device, Pasid pasid);
+  std::optional<double> statistic(const std::string& path, const std::string& field) const;
 
   HostParams params_;
   SimContext& context_;
@@ -165,16 +117,7 @@ class Host : public sc_core::sc_module,
   std::vector<Task> vectors_;
 
   BusMemory memory_;
-  PageAllocator pages_;
-  PageTableFormat format_;
-  PasidAllocator pasids_;
-  Platform platform_;
-  std::vector<std::unique_ptr<IommuDriver>> iommus_;
-  std::vector<std::unique_ptr<DsaDriver>> devices_;
-  std::unique_ptr<FaultService> faults_;
-  std::vector<Bond> bonds_;
-  std::size_t running_ = 0;
-  bool started_ = false;
+  std::unique_ptr<OperatingSystem> system_;
   bool done_ = false;
   HostLog log_;
   HostStats stats_;

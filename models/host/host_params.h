@@ -1,7 +1,8 @@
 // Parameters of the host: operating system and CPUs.
 #pragma once
 
-#include <algorithm>
+#include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -45,6 +46,7 @@ struct FaultHandlerParams {
   std::string distribution;
   Ps service_time;
   Ps service_spread;
+  Ps major_time;
   Ps queue_read_time;
   unsigned queue_order;
   bool drop_prg_responses;
@@ -67,6 +69,10 @@ inline const ParamTable<FaultHandlerParams>& fault_handler_params() {
                 "CAL QEMU: 97 % of page requests take 1 to 10 us")
           .time("service_spread", &P::service_spread, "2 us", "0 ps", "1 s",
                 "Uniform: the service time differs from service_time by at most this.", "CAL QEMU")
+          .time("major_time", &P::major_time, "80 us", "0 ps", "1 s",
+                "More for a page that comes from storage: of a file, or written out before. Processes that "
+                "touch such a page wait as long.",
+                "MODEL: a read of an NVMe drive")
           .time("queue_read_time", &P::queue_read_time, "50 ns", "1 ps", "1 ms",
                 "For taking one descriptor out of the page request queue.", "MODEL")
           .count("queue_order", &P::queue_order, "4", 0, 7,
@@ -119,6 +125,86 @@ inline const ParamTable<DsaDriverParams>& dsa_driver_params() {
   return table;
 }
 
+// What the kernel says of one device.
+struct SvaDeviceParams {
+  std::string group;
+  std::uint32_t lowest_pasid;
+  std::uint32_t highest_pasid;
+};
+
+inline const ParamTable<SvaDeviceParams>& sva_device_params() {
+  using P = SvaDeviceParams;
+  static const ParamTable<P> table =
+      ParamTable<P>("Shared virtual addressing of one device")
+          .text(
+              "group", &P::group, "",
+              "Devices with the same text share an IOMMU group, and are refused; empty: a group of its own.",
+              "LINUX drivers/iommu/iommu.c")
+          .count("lowest_pasid", &P::lowest_pasid, "1", 1, kMaxPasid, "Smallest PASID it can send.", "MODEL")
+          .count("highest_pasid", &P::highest_pasid, "1048575", 1, kMaxPasid,
+                 "Largest PASID it can send; its IOMMU's PASID width bounds it too.", "LINUX max_pasids")
+          .check([](const P& p, const Complain& bad) {
+            if (p.lowest_pasid > p.highest_pasid) bad("highest_pasid", "is less than lowest_pasid");
+          });
+  return table;
+}
+
+// Shared virtual addressing of the whole system.
+struct SvaParams {
+  std::uint32_t lowest_pasid;
+  std::uint32_t highest_pasid;
+  bool strict;
+  unsigned paging_levels;
+  bool gigabyte_pages;
+  std::map<std::string, SvaDeviceParams> devices;
+};
+
+inline const ParamTable<SvaParams>& sva_params() {
+  using P = SvaParams;
+  static const ParamTable<P> table =
+      ParamTable<P>("Shared virtual addressing")
+          .count("lowest_pasid", &P::lowest_pasid, "1", 1, kMaxPasid,
+                 "Smallest PASID given to an address space; 0 stands for none and is never given out.",
+                 "MODEL")
+          .count("highest_pasid", &P::highest_pasid, "1048575", 1, kMaxPasid, "Largest one: 20 bits.",
+                 "LINUX drivers/iommu/iommu-sva.c")
+          .flag(
+              "strict", &P::strict, "false",
+              "Refuse devices without ATS, as Linux does. Otherwise they are bound too, and processes touch "
+              "the pages they use.",
+              "MODEL")
+          .count("paging_levels", &P::paging_levels, "4", 4, 5,
+                 "Levels of the CPUs' page tables; 5 needs an IOMMU that walks them (FS5LP).",
+                 "LINUX drivers/iommu/intel/svm.c")
+          .flag("gigabyte_pages", &P::gigabyte_pages, "true",
+                "Whether the CPUs have 1 GiB pages, which the IOMMU then has to walk too (FS1GP).",
+                "LINUX drivers/iommu/intel/svm.c")
+          .named_groups("devices", &P::devices, sva_device_params(), "By device.")
+          .check([](const P& p, const Complain& bad) {
+            if (p.lowest_pasid > p.highest_pasid) bad("highest_pasid", "is less than lowest_pasid");
+          });
+  return table;
+}
+
+// Memory of one more NUMA node.
+struct NodeParams {
+  std::uint64_t base;
+  std::uint64_t size;
+};
+
+inline const ParamTable<NodeParams>& node_params() {
+  using P = NodeParams;
+  static const ParamTable<P> table =
+      ParamTable<P>("Memory of a NUMA node")
+          .address("base", &P::base, "0x100000000", "First physical address.", "MODEL")
+          .bytes("size", &P::size, "1 GiB", "1 MiB", "4096 TiB", "How much.", "MODEL")
+          .check([](const P& p, const Complain& bad) {
+            if (p.base % kPageSize != 0) bad("base", "not a multiple of 4 KiB");
+            if (p.size % kPageSize != 0) bad("size", "not a multiple of 4 KiB");
+          });
+  return table;
+}
+
 struct HostParams {
   std::string bus;
   std::vector<std::string> iommus;
@@ -130,43 +216,18 @@ struct HostParams {
   Ps munmap_time;
   Ps munmap_page_time;
   Ps page_fault_time;
+  Ps fork_time;
   bool teardown;
+  std::vector<NodeParams> nodes;
+  SvaParams sva;
   InvalidationParams invalidation;
   FaultHandlerParams faults;
   DsaDriverParams dsa;
   std::vector<ProcessParams> processes;
 };
 
-// That the processes fit what the host has.
-inline void check_workload(const HostParams& p, const Complain& bad) {
-  double resident = 0;
-  for (const ProcessParams& process : p.processes) {
-    const auto complain = [&](const std::string& what) {
-      bad("processes", "process " + process.name + ": " + what);
-    };
-    if (std::find(p.devices.begin(), p.devices.end(), process.device) == p.devices.end()) {
-      complain("device \"" + process.device + "\" is not among the host's devices");
-    }
-    bool too_many = process.outstanding > p.dsa.wq_size;
-    bool too_large = false;
-    for (const StepParams& step : process.steps) {
-      too_many = too_many || step.outstanding > p.dsa.wq_size;
-      too_large = too_large || step.size > p.dsa.max_transfer;
-    }
-    for (const ProcessParams& other : p.processes) {
-      if (&other == &process) break;
-      if (other.name == process.name) complain("there is another process of this name");
-    }
-    if (too_many) complain("more operations outstanding than dsa.wq_size");
-    if (too_large) complain("an operation is larger than dsa.max_transfer");
-    for (const BufferParams& buffer : process.buffers) {
-      resident += buffer.resident * static_cast<double>(buffer.size);
-    }
-  }
-  if (resident > static_cast<double>(p.memory_size)) {
-    bad("memory_size", "less than what is resident at the start");
-  }
-}
+// That the processes fit what the host has, and that every step finds what it needs.
+void check_workload(const HostParams& host, const Complain& bad);
 
 inline const ParamTable<HostParams>& host_params() {
   using P = HostParams;
@@ -193,10 +254,15 @@ inline const ParamTable<HostParams>& host_params() {
                 "From a process touching a page that is not in memory to its entry in the page table. "
                 "Processes touch what a device without page requests needs.",
                 "MODEL: a minor page fault, 0.5 to 1 us, with zeroing")
+          .time("fork_time", &P::fork_time, "50 us", "1 ps", "1 s",
+                "From the call of fork to the page tables being copied.", "MODEL")
           .flag("teardown", &P::teardown, "true",
                 "At the end the processes exit: work queues are disabled, PASIDs unbound and drained, memory "
                 "freed.",
                 "MODEL")
+          .groups("nodes", &P::nodes, node_params(),
+                  "Further NUMA nodes, numbered from 1; memory_base and memory_size are node 0.")
+          .group("sva", &P::sva, sva_params(), "Shared virtual addressing.")
           .group("invalidation", &P::invalidation, invalidation_params(), "Invalidation queue.")
           .group("faults", &P::faults, fault_handler_params(), "Device page faults.")
           .group("dsa", &P::dsa, dsa_driver_params(), "DSA devices.")

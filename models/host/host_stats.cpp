@@ -23,6 +23,10 @@ void HostStats::describe(StatRegistry& registry, const std::string& prefix) cons
   count("faults.pages_mapped", pages_mapped, kCount, kInvariant, "Pages brought in by the handlers.");
   count("faults.pages_present", pages_present, kCount, kTiming,
         "Page requests for pages that were there already when a handler looked.");
+  count("faults.pages_copied", pages_copied, kCount, kTiming,
+        "Pages copied at a store, by a device or a process, because a fork shares them.");
+  count("faults.major", major_faults, kCount, kTiming,
+        "Faults, of devices and processes, that had to wait for storage.");
   count("faults.bad", bad_faults, kCount, kInvariant,
         "Page requests refused: no area, no right, or no memory.");
   count("faults.responses", responses, kCount, kTiming, "Page group responses submitted.");
@@ -49,6 +53,11 @@ void HostStats::describe(StatRegistry& registry, const std::string& prefix) cons
 
   count("sva.binds", binds, kCount, kInvariant, "Address spaces bound to a device.");
   count("sva.unbinds", unbinds, kCount, kInvariant, "Address spaces unbound from a device.");
+  count("process.forks", forks, kCount, kInvariant, "Processes begun by fork.");
+  count("process.exits", exits, kCount, kInvariant, "Processes that ended in an exit step.");
+  count("sva.exit_callbacks", exit_callbacks, kCount, kInvariant,
+        "Drivers told of the exit of a process they had bound.");
+  count("memory.pages_out", pages_out, kCount, kTiming, "Pages reclaimed: written out and freed.");
   // Requests that fault at the same time may find no free record, and how many overlap is timing.
   count("dma_faults", dma_faults, kCount, kTiming, "Fault records read from IOMMUs.");
   count("registers.accesses", register_accesses, kCount, kTiming, "Register reads and writes by the CPUs.");
@@ -61,7 +70,7 @@ void HostStats::describe(StatRegistry& registry, const std::string& prefix) cons
   count("operations.resubmitted", operations_resubmitted, kCount, kTiming,
         "Times the rest of an operation was submitted after a partial completion.");
   count("operations.pages_touched", pages_touched, kCount, kInvariant,
-        "Pages a process brought in by touching them, for a device without page requests.");
+        "Pages a process brought in by touching them, in touch steps and for devices without page requests.");
   count("operations.bytes", bytes, kBytes, kInvariant, "Bytes moved or filled by completed operations.");
   registry.rate(prefix + ".operations.throughput", &bytes, StatUnit::kBytesPerSecond,
                 "Bytes moved or filled per second of simulated time.");

@@ -14,6 +14,8 @@ struct HostStats {
   Counter page_groups;
   Counter pages_mapped;
   Counter pages_present;
+  Counter pages_copied;
+  Counter major_faults;
   Counter bad_faults;
   Counter responses;
   Counter responses_dropped;
@@ -32,6 +34,10 @@ struct HostStats {
   // Binding and faults reported by the IOMMU.
   Counter binds;
   Counter unbinds;
+  Counter forks;
+  Counter exits;
+  Counter exit_callbacks;
+  Counter pages_out;
   Counter dma_faults;
   Counter register_accesses;
   Counter register_errors;

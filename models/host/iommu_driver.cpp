@@ -71,6 +71,10 @@ void IommuDriver::check_capabilities(Devices devices) {
   pasid_bits_ = static_cast<unsigned>(VtdEcap::PSS::get(ecap_)) + 1;
 }
 
+bool IommuDriver::walks(unsigned levels, bool gigabyte_pages) const {
+  return (!gigabyte_pages || VtdCap::FS1GP::get(cap_) != 0) && (levels == 4 || VtdCap::FS5LP::get(cap_) != 0);
+}
+
 // SPEC: [VTD 7.5]
 void IommuDriver::set_up_page_requests(const InterruptMessage& message, const Task& next) {
   if (VtdEcap::PRS::get(ecap_) == 0) {
@@ -185,7 +189,9 @@ void IommuDriver::bind(RequesterId device, Pasid pasid, Addr table, Task done) {
   Entry::PGTT::set(entry, static_cast<std::uint64_t>(PasidGranularTranslation::kFirstStage));
   Entry::DID::set(entry, kSharedDomain.value());
   Entry::PWSNP::set(entry, VtdEcap::SMPWCS::get(ecap_));
-  Entry::FSPM::set(entry, static_cast<std::uint64_t>(FirstStageMode::k4Level));
+  Entry::FSPM::set(entry,
+                   static_cast<std::uint64_t>(params_.sva.paging_levels == 5 ? FirstStageMode::k5Level
+                                                                             : FirstStageMode::k4Level));
   Entry::FSPTPTR::set_in_place(entry, table);
   set_entry(pasid_entry(device, pasid), entry);
   stats_.binds.add();
@@ -198,46 +204,144 @@ void IommuDriver::bind(RequesterId device, Pasid pasid, Addr table, Task done) {
                 std::move(done));
 }
 
-// SPEC: [VTD 6.5.3.3, 7.10], [LINUX intel_pasid_tear_down_entry, intel_drain_pasid_prq]: P goes first,
-// the rest of the entry only when nobody can still read it; then the page requests are drained.
-void IommuDriver::unbind(RequesterId device, Pasid pasid, Task done) {
-  const Addr entry = pasid_entry(device, pasid);
-  PhysicalMemory& memory = machine_.memory();
-  memory.write64(entry, memory.read64(entry) & ~PasidTableEntry::P::kMask);
+std::vector<InvalidationDescriptor> IommuDriver::all_translations(RequesterId device, Pasid pasid) const {
   const AtsRange all = encode_range(0, 64);
-  std::vector<InvalidationDescriptor> translations = {make_pasid_iotlb_pasid(kSharedDomain, pasid)};
+  std::vector<InvalidationDescriptor> descriptors = {make_pasid_iotlb_pasid(kSharedDomain, pasid)};
   // WHY: nobody would answer a device-TLB invalidation of a device without ATC.
   if (devices_.at(device).ats)
-    translations.push_back(make_pasid_device_tlb(device, pasid, all.address, all.size_bit, 0));
-  std::vector<InvalidationDescriptor> everything = translations;
+    descriptors.push_back(make_pasid_device_tlb(device, pasid, all.address, all.size_bit, 0));
+  return descriptors;
+}
+
+// SPEC: [VTD 6.5.3.3], [LINUX intel_pasid_tear_down_entry]: P goes first, the rest of the entry only when
+// nobody can still read it.
+void IommuDriver::take_entry(Script& script, RequesterId device, Pasid pasid, std::uint64_t set) {
+  const Addr entry = pasid_entry(device, pasid);
+  PhysicalMemory& memory = machine_.memory();
+  memory.write64(entry, (memory.read64(entry) & ~PasidTableEntry::P::kMask) | set);
+  std::vector<InvalidationDescriptor> everything = all_translations(device, pasid);
   everything.insert(everything.begin(),
                     make_pasid_cache(PasidCacheGranularity::kPasid, kSharedDomain, pasid));
-  Script script(machine_);
-  script.step([=](const Task& next) { queue_.submit(everything, next); })
-      .call([=] { set_entry(entry, Words<8>{}); })
-      .step([=](const Task& next) { queue_.submit(translations, next, true, true); })
+  script.step([this, everything](const Task& next) { queue_.submit(everything, next); });
+}
+
+void IommuDriver::free_entry(Script& script, RequesterId device, Pasid pasid) {
+  const Addr entry = pasid_entry(device, pasid);
+  script.call([this, entry] { set_entry(entry, Words<8>{}); })
+      .step([this, device, pasid](const Task& next) { drain(device, pasid, next); })
       .call([this] { stats_.unbinds.add(); });
+}
+
+// SPEC: [VTD 7.10], [LINUX intel_drain_pasid_prq]: what is in the queue, what is being handled, what is on
+// its way; once more if requests were lost meanwhile.
+void IommuDriver::drain(RequesterId device, Pasid pasid, const Task& next) {
+  Script script(machine_);
+  const bool page_requests = VtdEcap::PRS::get(ecap_) != 0;
+  if (page_requests) {
+    script.step([=](const Task& scanned) { scan_queue(device, pasid, scanned); })
+        .step([this](const Task& handled) { sink_->flush(index_, handled); });
+  }
+  script.step([=](const Task& drained) {
+    queue_.submit(all_translations(device, pasid), drained, page_requests, true);
+  });
+  script.run([=] {
+    if (!page_requests) {
+      next();
+      return;
+    }
+    machine_.read_register(reg(vtd_reg::kPrs), 4, [=](std::uint64_t status) {
+      VtdPrs::PRO::get(status) != 0 ? drain(device, pasid, next) : next();
+    });
+  });
+}
+
+void IommuDriver::scan_queue(RequesterId device, Pasid pasid, const Task& next) {
+  machine_.read_register(reg(vtd_reg::kPqt), 8, [=](std::uint64_t tail) {
+    machine_.read_register(reg(vtd_reg::kPqh), 8, [=](std::uint64_t head) {
+      const std::uint64_t end = VtdPqTail::OFFSET::in_place(tail);
+      for (std::uint64_t at = VtdPqHead::OFFSET::in_place(head); at != end;
+           at = (at + kPageRequestDescriptorBytes) & (page_request_bytes_ - 1)) {
+        PageRequestDescriptor descriptor{};
+        machine_.memory().read(page_requests_ + at, descriptor.data(), sizeof descriptor);
+        const PageRequest request = decode_page_request(descriptor);
+        if (request.requester == device && request.has_pasid && request.pasid == pasid) {
+          machine_.after(params_.faults.queue_read_time, [=] { scan_queue(device, pasid, next); });
+          return;
+        }
+      }
+      next();
+    });
+  });
+}
+
+void IommuDriver::unbind(RequesterId device, Pasid pasid, Task done) {
+  Script script(machine_);
+  take_entry(script, device, pasid, 0);
+  free_entry(script, device, pasid);
   script.run(std::move(done));
 }
 
-// SPEC: [VTD 6.5.2.5, 6.5.2.8], [LINUX cache.c]: the smallest aligned power of two of pages that
-// covers the range; IH is 0 because tables may go as well.
-void IommuDriver::invalidate(Pasid pasid, Addr start, Addr end, const std::vector<RequesterId>& devices,
-                             Task done) {
+// SPEC: [LINUX intel_mm_release, intel_pasid_tear_down_entry(fault_ignore)]
+void IommuDriver::silence(RequesterId device, Pasid pasid, Task done) {
+  Script script(machine_);
+  take_entry(script, device, pasid, PasidTableEntry::FPD::kMask);
+  script.run(std::move(done));
+}
+
+void IommuDriver::end_silence(RequesterId device, Pasid pasid, Task done) {
+  Script script(machine_);
+  free_entry(script, device, pasid);
+  script.run(std::move(done));
+}
+
+// SPEC: [VTD 6.5.2.5, 6.5.2.8], [LINUX cache.c calculate_psi_aligned_address]
+InvalidationCover cover_of(Addr start, Addr end) {
   SVASIM_CHECK(end > start, "an empty range is invalidated");
   unsigned shift = kPageShift;
-  while ((start >> shift) != ((end - 1) >> shift)) {
+  while (shift < 64 && (start >> shift) != ((end - 1) >> shift)) {
     ++shift;
   }
+  return {shift < 64 ? start & mask_between(63, shift) : 0, shift};
+}
+
+// IH is 0 because tables may go as well.
+void IommuDriver::invalidate(Pasid pasid, Addr first, Addr end, const std::vector<RequesterId>& devices,
+                             Task done) {
+  const auto [start, shift] = cover_of(first, end);
+  if (shift == 64) {
+    invalidate_all(pasid, devices, std::move(done));
+    return;
+  }
   std::vector<InvalidationDescriptor> descriptors;
-  descriptors.push_back(
-      make_pasid_iotlb_page(kSharedDomain, pasid, start & mask_between(63, shift), shift - kPageShift));
+  descriptors.push_back(make_pasid_iotlb_page(kSharedDomain, pasid, start, shift - kPageShift));
   const AtsRange range = encode_range(start, shift);
   for (const RequesterId device : devices) {
     if (devices_.at(device).ats)
       descriptors.push_back(make_pasid_device_tlb(device, pasid, range.address, range.size_bit, 0));
   }
   queue_.submit(descriptors, std::move(done));
+}
+
+void IommuDriver::invalidate_all(Pasid pasid, const std::vector<RequesterId>& devices, Task done) {
+  std::vector<InvalidationDescriptor> descriptors = {make_pasid_iotlb_pasid(kSharedDomain, pasid)};
+  const AtsRange all = encode_range(0, 64);
+  for (const RequesterId device : devices) {
+    if (devices_.at(device).ats)
+      descriptors.push_back(make_pasid_device_tlb(device, pasid, all.address, all.size_bit, 0));
+  }
+  queue_.submit(descriptors, std::move(done));
+}
+
+// SPEC: [VTD 6.5.2.1, Table 28]: a present context entry changes.
+void IommuDriver::set_page_requests(RequesterId id, bool on, Task done) {
+  const Device& device = devices_.at(id);
+  PhysicalMemory& memory = machine_.memory();
+  const std::uint64_t word = memory.read64(device.context);
+  memory.write64(device.context,
+                 on ? word | ScalableContextEntry::PRE::kMask : word & ~ScalableContextEntry::PRE::kMask);
+  queue_.submit({make_context_cache(ContextGranularity::kDevice, {}, id),
+                 make_pasid_cache(PasidCacheGranularity::kGlobal), make_iotlb_global()},
+                std::move(done));
 }
 
 void IommuDriver::respond(const PageRequest& last, PageResponseCode code, Task done) {
@@ -288,18 +392,19 @@ void IommuDriver::take_page_requests() {
       if (request.last) {
         respond(request, PageResponseCode::kInvalidRequest, [] {});
       }
-    } else {
-      sink_->page_request(index_, request);
+    } else if (sink_->page_request(index_, request) != Errno::kNone && request.last) {
+      respond(request, PageResponseCode::kInvalidRequest, [] {});
     }
     take_page_requests();
   });
 }
 
 // SPEC: [LINUX prq_event_thread]: what the driver answers itself.
-bool IommuDriver::is_malformed(const PageRequest& request) {
-  const Addr upper = request.page >> 47U;
-  const bool canonical = upper == 0 || upper == 0x1FFFF;
-  return !request.has_pasid || !canonical || (request.privileged && (request.read || request.write)) ||
+bool IommuDriver::is_malformed(const PageRequest& request) const {
+  const unsigned sign = params_.sva.paging_levels == 5 ? 56 : 47;
+  const Addr upper = request.page >> sign;
+  const bool canonical = upper == 0 || upper == ~Addr{0} >> sign;
+  return !canonical || (request.privileged && (request.read || request.write)) ||
          (request.execute && request.read);
 }
 

@@ -8,6 +8,7 @@
 
 #include "models/formats/vtd_context.h"
 #include "models/formats/vtd_page_request.h"
+#include "models/host/errno.h"
 #include "models/host/host_params.h"
 #include "models/host/host_stats.h"
 #include "models/host/invalidation_queue.h"
@@ -21,14 +22,24 @@ namespace svasim {
 class PageRequestSink {
  public:
   virtual ~PageRequestSink() = default;
-  // A request from the queue, in queue order; not a stop marker.
-  virtual void page_request(unsigned iommu, const PageRequest& request) = 0;
+  // A request from the queue, in queue order; not a stop marker. Anything but kNone after a last request:
+  // nobody will answer, so the driver does.
+  virtual Errno page_request(unsigned iommu, const PageRequest& request) = 0;
   // The queue overflowed and is empty now: groups that are not complete never will be.
   virtual void page_requests_lost(unsigned iommu) = 0;
+  // Runs `done` when all it was given up to now is handled.
+  virtual void flush(unsigned iommu, Machine::Task done) = 0;
 };
 
 // What the driver writes to the log, newest last.
 using HostLog = std::vector<std::string>;
+
+// The smallest aligned power of two of bytes, at least a page, that covers [start, end).
+struct InvalidationCover {
+  Addr start;
+  unsigned shift;  // 64: everything
+};
+InvalidationCover cover_of(Addr start, Addr end);
 
 // Scalable mode, first-stage translation of shared address spaces. SPEC: [VTD 6, 7, 9, 11],
 // [LINUX drivers/iommu/intel]
@@ -58,14 +69,25 @@ class IommuDriver {
   void bind(RequesterId device, Pasid pasid, Addr table, Task done);
   // Afterwards no translation of the PASID and no page request is left anywhere.
   void unbind(RequesterId device, Pasid pasid, Task done);
+  // The process has exited but its device is still active: translations go and its faults are not recorded
+  // (FPD). Page requests are not drained; end_silence() does that and frees the entry.
+  void silence(RequesterId device, Pasid pasid, Task done);
+  void end_silence(RequesterId device, Pasid pasid, Task done);
 
   // Page-table entries of [start, end) were removed: no cache of these devices holds them any more
   // when `done` runs.
   void invalidate(Pasid pasid, Addr start, Addr end, const std::vector<RequesterId>& devices, Task done);
+  // The same for all of the PASID.
+  void invalidate_all(Pasid pasid, const std::vector<RequesterId>& devices, Task done);
+
+  // Lets the device ask for pages, or not any more (PRE).
+  void set_page_requests(RequesterId device, bool on, Task done);
 
   // Answers a page request group; `done` when the IOMMU has taken it.
   void respond(const PageRequest& last, PageResponseCode code, Task done);
 
+  // That it walks the CPUs' tables: SPEC: [LINUX intel_svm_check].
+  bool walks(unsigned levels, bool gigabyte_pages) const;
   std::uint32_t pasid_limit() const { return std::uint32_t{1} << pasid_bits_; }
   const std::string& name() const { return name_; }
 
@@ -75,7 +97,7 @@ class IommuDriver {
  private:
   struct Device {
     bool ats = false;
-    Addr context = 0;
+    Addr context = 0;  // its context entry
     Addr directory = 0;
     std::map<std::uint32_t, Addr> tables;  // PASID tables by directory index
   };
@@ -88,6 +110,13 @@ class IommuDriver {
   void command(Script& script, std::uint32_t bit);
   void set_entry(Addr entry, const Words<8>& words);
   Addr pasid_entry(RequesterId device, Pasid pasid);
+  std::vector<InvalidationDescriptor> all_translations(RequesterId device, Pasid pasid) const;
+  // Takes P, and with it everything cached; `set` are bits to leave in the entry.
+  void take_entry(Script& script, RequesterId device, Pasid pasid, std::uint64_t set);
+  // Frees the entry and waits until no page request of the PASID is anywhere.
+  void free_entry(Script& script, RequesterId device, Pasid pasid);
+  void drain(RequesterId device, Pasid pasid, const Task& next);
+  void scan_queue(RequesterId device, Pasid pasid, const Task& next);
 
   // Page request queue thread.
   void on_page_request_event();
@@ -95,7 +124,7 @@ class IommuDriver {
   void take_page_requests();
   void page_requests_taken();
   void check_overflow();
-  static bool is_malformed(const PageRequest& request);
+  bool is_malformed(const PageRequest& request) const;
 
   // Fault thread.
   void on_fault_event();

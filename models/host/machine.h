@@ -1,8 +1,11 @@
 // What the host's software can do: wait, touch memory, access registers, take interrupts.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
+#include <utility>
 
 #include "base/types.h"
 #include "models/host/physical_memory.h"
@@ -49,5 +52,13 @@ class Machine {
   void write_register32(Addr address, std::uint32_t value) { write_register(address, &value, sizeof value); }
   void write_register64(Addr address, std::uint64_t value) { write_register(address, &value, sizeof value); }
 };
+
+// A task that runs `done` when it has been run `count` times.
+inline Machine::Task after_all(std::size_t count, Machine::Task done) {
+  auto left = std::make_shared<std::size_t>(count);
+  return [left, done = std::move(done)] {
+    if (--*left == 0) done();
+  };
+}
 
 }  // namespace svasim

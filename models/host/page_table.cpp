@@ -81,12 +81,52 @@ std::optional<PageTable::Leaf> PageTable::find(Addr va) const {
   return std::nullopt;
 }
 
+bool PageTable::has_table(Addr va, unsigned level) const {
+  Addr table = root_;
+  for (unsigned at = format_.levels; at > level; --at) {
+    const std::uint64_t entry = memory_.read64(format_.entry_address(at, table, va));
+    if (!format_.is_present(entry) || format_.is_leaf(at, entry)) {
+      return false;
+    }
+    table = format_.next_table(entry);
+  }
+  return true;
+}
+
 std::optional<PageTable::Leaf> PageTable::unmap(Addr va) {
   const auto leaf = find(va);
   if (leaf.has_value()) {
     memory_.write64(leaf->entry, 0);
   }
   return leaf;
+}
+
+void PageTable::set_writable(const Leaf& leaf, bool writable) {
+  using E = FirstStageEntry;
+  const std::uint64_t entry = memory_.read64(leaf.entry);
+  memory_.write64(leaf.entry, writable ? entry | E::RW::kMask : entry & ~E::RW::kMask);
+}
+
+bool PageTable::split(Addr va) {
+  for (auto leaf = find(va); leaf.has_value() && leaf->level > 1; leaf = find(va)) {
+    const unsigned level = leaf->level - 1;
+    const auto table = pages_.allocate();
+    if (!table.has_value()) {
+      return false;
+    }
+    tables_.push_back(*table);
+    // Everything of the entry but where the page is, and the bit that makes a leaf of it where lower
+    // levels need none.
+    const std::uint64_t bits = (leaf->value & ~format_.level[leaf->level].leaf_bit & 0xFFF) |
+                               (leaf->value & ~((std::uint64_t{1} << 52U) - 1)) |
+                               format_.level[level].leaf_bit;
+    for (std::uint64_t i = 0; i < kPageSize / sizeof(std::uint64_t); ++i) {
+      memory_.write64(*table + i * sizeof(std::uint64_t),
+                      (leaf->page + (i << format_.page_shift(level))) | bits);
+    }
+    memory_.write64(leaf->entry, *table | kTableBits);
+  }
+  return true;
 }
 
 void PageTable::release() {

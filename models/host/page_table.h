@@ -32,10 +32,17 @@ class PageTable {
   // Maps one page of level 1, 2 or 3 (4 KiB, 2 MiB, 1 GiB) that is not mapped yet. `dirty`: the
   // mapping is made for a write. False when there is no memory for a table.
   bool map(Addr va, Addr pa, unsigned level, bool writable, bool dirty);
+  // Replaces the leaf that maps `va` by the same with or without the right to write; dirty stays.
+  void set_writable(const Leaf& leaf, bool writable);
+  // Turns a larger page that maps `va` into 4 KiB pages with the same rights and bits. True when the page
+  // is a small one or there is none, too; false when there is no memory for the tables.
+  bool split(Addr va);
   // Removes the leaf that maps `va` and returns it as it was; nullopt when there is none.
   std::optional<Leaf> unmap(Addr va);
   // The leaf that maps `va`.
   std::optional<Leaf> find(Addr va) const;
+  // Whether a table for pages of `level` is there at this address.
+  bool has_table(Addr va, unsigned level) const;
   // Gives all tables back; leaves still there are forgotten. The address space is dead afterwards.
   void release();
 

@@ -1,6 +1,7 @@
 // PASIDs of the whole system. SPEC: [LINUX drivers/iommu/iommu-sva.c]
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -10,23 +11,33 @@
 
 namespace svasim {
 
-// First free from 1 up; 0 means "no PASID" and is never given out.
+// 0 means "no PASID" and is never given out.
 class PasidAllocator {
  public:
-  // limit: PASIDs below it may be used; at most 2^20. nullopt when all of them are.
-  std::optional<Pasid> allocate(std::uint32_t limit) {
-    std::uint32_t pasid = first_free_;
+  // Of all that it may ever give out; both included.
+  explicit PasidAllocator(std::uint32_t lowest = 1, std::uint32_t highest = kMaxPasid)
+      : lowest_(std::max<std::uint32_t>(lowest, 1)), highest_(std::min<std::uint32_t>(highest, kMaxPasid)) {}
+
+  std::uint32_t lowest() const { return lowest_; }
+  std::uint32_t highest() const { return highest_; }
+
+  // The first free one within [low, high]; nullopt when all of them are in use.
+  std::optional<Pasid> allocate(std::uint32_t low, std::uint32_t high) {
+    std::uint32_t pasid = std::max(low, lowest_);
+    high = std::min(high, highest_);
+    // Below first_free_ nothing is free.
+    pasid = std::max(pasid, first_free_);
     while (pasid < used_.size() && used_[pasid]) {
       ++pasid;
     }
-    if (pasid >= limit || pasid > kMaxPasid) {
+    if (pasid > high) {
       return std::nullopt;
     }
     if (pasid >= used_.size()) {
-      used_.resize(pasid + 1, false);
+      used_.resize(std::size_t{pasid} + 1, false);
     }
     used_[pasid] = true;
-    first_free_ = pasid + 1;
+    first_free_ += pasid == first_free_ ? 1 : 0;
     return Pasid(pasid);
   }
 
@@ -35,10 +46,12 @@ class PasidAllocator {
     SVASIM_CHECK(pasid.value() != 0 && pasid.value() < used_.size() && used_[pasid.value()],
                  "a PASID was freed that is not in use");
     used_[pasid.value()] = false;
-    first_free_ = pasid.value() < first_free_ ? pasid.value() : first_free_;
+    first_free_ = std::min(first_free_, pasid.value());
   }
 
  private:
+  std::uint32_t lowest_;
+  std::uint32_t highest_;
   std::vector<bool> used_{true};
   std::uint32_t first_free_ = 1;
 };

@@ -1,135 +1,82 @@
-// A process that shares its address space with a device and carries out its steps.
+// A process: an address space with buffers, what it has opened, and its threads.
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <map>
+#include <memory>
 #include <ostream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/rng.h"
-#include "models/host/dsa_driver.h"
-#include "models/host/host_params.h"
-#include "models/host/host_stats.h"
-#include "models/host/machine.h"
-#include "models/host/process_memory.h"
-#include "models/host/shadow.h"
+#include "models/host/kernel.h"
+#include "models/host/operations.h"
+#include "models/host/thread.h"
 
 namespace svasim {
 
-// MODEL: a process runs alone on its own CPU and polls its completion records; finding one costs at
+// MODEL: each thread runs alone on its own CPU and polls its completion records; finding one costs at
 // most one poll interval.
-class Process {
+class Process : public BufferSet {
  public:
   using Task = Machine::Task;
-  // Makes devices forget the removed page-table entries of [start, end).
-  using Invalidate = std::function<void(Addr start, Addr end, Task done)>;
 
-  Process(const ProcessParams& params, const HostParams& host, Machine& machine, PageAllocator& pages,
-          ProcessMemory& space, RngStream rng, HostStats& stats, HostLog& log);
+  // openings: the devices it may open, with the work queues it gets there.
+  Process(const ProcessParams& params, Kernel& kernel, SvaSpace& space, std::vector<Opening> openings);
 
   // Maps the buffers and brings in what is to be resident. Takes no time.
   void set_up();
-  // Carries out the steps with this work queue; `done` when the last one has ended and the bytes of
-  // all buffers are verified.
-  void run(DsaDriver& device, unsigned queue, Invalidate invalidate, Task done);
+  // The same for a child: what fork gave it is in its address space already.
+  void set_up_as_child(const Process& parent);
+  // Carries out the steps; `done` when the last one of all threads has ended, or with `exited` at an exit
+  // step.
+  void run(std::function<void(bool exited)> done);
+  // By process, the first step of each thread that was not carried out, unless an exit is why.
+  std::vector<std::pair<std::string, const StepParams*>> left() const;
 
   const ProcessParams& params() const { return params_; }
-  ProcessMemory& space() { return space_; }
+  std::vector<Opening>& openings() { return openings_; }
+  Opening& opening(const std::string& device);
+  // Bonds beside those of openings, a handle for each bind.
+  std::map<std::string, std::vector<SvaCore::Handle>>& binds() { return binds_; }
   // Operations and steps that have ended, and how many there are.
-  std::uint64_t done() const { return done_; }
-  std::uint64_t total() const { return total_; }
+  std::uint64_t done() const;
+  std::uint64_t total() const;
 
-  std::uint64_t in_flight() const { return outstanding_; }
+  std::uint64_t in_flight() const;
   void dump_in_flight(std::ostream& out) const;
 
- private:
-  struct Buffer {
-    BufferParams params;
-    Addr start = 0;  // 0: not mapped
-    std::uint64_t size = 0;
-    unsigned generation = 0;  // mappings made so far
-    Shadow shadow;
-  };
-  // A part of a buffer.
-  struct Span {
-    unsigned buffer = 0;
-    std::uint64_t offset = 0;
-    std::uint64_t length = 0;
-    bool overlaps(const Span& other) const {
-      return length != 0 && other.length != 0 && buffer == other.buffer &&
-             offset < other.offset + other.length && other.offset < offset + length;
-    }
-  };
-  struct Operation {
-    bool active = false;
-    DsaOpcode opcode = DsaOpcode::kNoop;
-    Span from;
-    Span to;
-    std::uint64_t pattern = 0;
-    Ps submitted = 0;
-  };
+  // BufferSet.
+  SvaSpace& space() override { return space_; }
+  unsigned index_of(const std::string& buffer) const override;
+  Buffer& buffer(unsigned index) override { return buffers_[index]; }
+  void verify(Buffer& buffer, std::uint64_t offset, std::uint64_t length) override;
+  const ProcessParams& process_params() const override { return params_; }
 
-  Buffer& buffer(const std::string& name);
-  unsigned buffer_index(const std::string& name) const;
+  // For its threads.
+  Buffer& buffer(const std::string& name) { return buffers_[index_of(name)]; }
   void map_buffer(Buffer& buffer, Addr address);
+  void verify_buffer(Buffer& buffer) { verify_pages(buffer, 0, buffer.size); }
+  void verify_pages(Buffer& buffer, std::uint64_t offset, std::uint64_t length);
+  void exit();
 
-  void begin_step();
-  void end_step();
-  void munmap(Buffer& buffer, Task done);
-  void verify(Buffer& buffer, std::uint64_t offset, std::uint64_t length);
-  void verify_buffer(Buffer& buffer);
-
-  // Operations of the current step.
-  void prepare();
-  bool depends_on_outstanding() const;
-  void pump();
-  bool touch_first();
-  FaultResult touch(const Span& span, bool write);
-  std::uint64_t missing_pages(const Span& span) const;
-  void submit(std::uint32_t slot);
-  void send(std::uint32_t slot);
-  void poll();
-  void poll_again();
-  void complete(std::uint32_t slot);
-  void write_shadow(const Operation& operation, std::uint64_t first, std::uint64_t length);
-  void go_on(std::uint32_t slot, const DsaCompletionRecord& record);
-  void end_operation(std::uint32_t slot);
-  void fail(std::uint32_t slot, const std::string& why);
+ private:
+  void thread_ended();
 
   ProcessParams params_;
-  HostParams host_;
-  Machine& machine_;
-  PageAllocator& pages_;
-  ProcessMemory& space_;
+  Kernel& kernel_;
+  SvaSpace& space_;
   RngStream rng_;
-  HostStats& stats_;
-  HostLog& log_;
-  DsaDriver* device_ = nullptr;
-  unsigned queue_ = 0;
-  Invalidate invalidate_;
-  Task finished_;
-
+  std::vector<RngStream> more_rngs_;  // of the further threads
+  std::vector<Opening> openings_;
+  std::map<std::string, std::vector<SvaCore::Handle>> binds_;
   std::vector<Buffer> buffers_;
-  Addr records_ = 0;
-  std::vector<Addr> record_pages_;  // physical; they stay as long as the process
-  std::size_t step_ = 0;
-  std::uint64_t started_ = 0;  // operations of the step submitted
-  std::uint64_t ended_ = 0;
-  bool prepared_ = false;
-  bool touching_ = false;  // the pages of next_, for a device that would not see them missing
-  bool touched_ = false;
-  Operation next_;  // the operation to submit next
-  std::vector<Operation> slots_;
-  unsigned outstanding_ = 0;
-  Ps next_submit_ = 0;
-  bool submit_armed_ = false;
-  bool polling_ = false;
-  Ps last_news_ = 0;  // something was submitted or found complete
-  std::uint64_t done_ = 0;
-  std::uint64_t total_ = 0;
-  std::vector<unsigned char> scratch_;
-  std::vector<unsigned char> polled_;
+  std::vector<std::unique_ptr<Thread>> threads_;
+  std::size_t running_ = 0;
+  bool exited_ = false;
+  std::function<void(bool)> finished_;
 };
 
 }  // namespace svasim

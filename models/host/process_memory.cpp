@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "base/check.h"
 #include "base/rng.h"
+#include "models/formats/x86_first_stage.h"
 
 namespace svasim {
 
@@ -13,17 +15,24 @@ void fill_initial(const Vma& vma, Addr page, unsigned char* data) {
     std::memset(data, 0, kPageSize);
     return;
   }
-  std::uint64_t state = vma.seed ^ ((page - vma.start) >> kPageShift) * 0xD6E8'FEB8'6659'FD93U;
+  const std::uint64_t number = vma.first + ((page - vma.start) >> kPageShift);
+  std::uint64_t state = vma.seed ^ number * 0xD6E8'FEB8'6659'FD93U;
   for (std::size_t i = 0; i < kPageSize; i += sizeof state) {
     const std::uint64_t word = split_mix64(state);
     std::memcpy(data + i, &word, sizeof word);
   }
 }
 
+// --- areas ---
+
 Addr ProcessMemory::map(std::uint64_t size, const Vma& like, Addr address) {
   size = (size + kPageSize - 1) & ~(kPageSize - 1);
+  SVASIM_CHECK(size != 0, "an area without pages");
   if (address == 0) {
     address = next_area_;
+    if (like.huge) {
+      address = (address + kHugeSize - 1) & ~(kHugeSize - 1);
+    }
   }
   Vma vma = like;
   vma.start = address;
@@ -36,20 +45,6 @@ Addr ProcessMemory::map(std::uint64_t size, const Vma& like, Addr address) {
   return address;
 }
 
-std::vector<Addr> ProcessMemory::unmap(Addr start) {
-  const auto found = areas_.find(start);
-  SVASIM_CHECK(found != areas_.end(), "no area begins there");
-  std::vector<Addr> pages;
-  for (Addr page = start; page < found->second.end; page += kPageSize) {
-    if (const auto leaf = table_.unmap(page); leaf.has_value()) {
-      pages.push_back(leaf->page);
-      --resident_;
-    }
-  }
-  areas_.erase(found);
-  return pages;
-}
-
 const Vma* ProcessMemory::find_area(Addr address) const {
   const auto behind = areas_.upper_bound(address);
   if (behind == areas_.begin()) {
@@ -59,7 +54,286 @@ const Vma* ProcessMemory::find_area(Addr address) const {
   return vma.contains(address) ? &vma : nullptr;
 }
 
-FaultResult ProcessMemory::fault(Addr address, bool read, bool write) {
+void ProcessMemory::cut(Addr at) {
+  const Vma* found = find_area(at);
+  if (found == nullptr || found->start == at) {
+    return;
+  }
+  if (at % kHugeSize != 0) {
+    SVASIM_CHECK(table_.split(at), "no memory to split a huge page of " + name_);
+  }
+  Vma& lower = areas_.at(found->start);
+  Vma upper = lower;
+  const std::uint64_t length = at - lower.start;
+  lower.end = at;
+  upper.start = at;
+  upper.first += length >> kPageShift;
+  upper.physical += upper.kind == AreaKind::kDevice ? length : 0;
+  areas_.emplace(at, upper);
+}
+
+std::map<Addr, Vma>::iterator ProcessMemory::first_in(Addr start, Addr end) {
+  cut(start);
+  cut(end);
+  return areas_.lower_bound(start);
+}
+
+bool ProcessMemory::remove_entries(Addr start, Addr end,
+                                   const std::function<void(Addr va, Addr page)>& keep) {
+  bool removed = false;
+  for (Addr va = start; va < end;) {
+    const auto leaf = table_.unmap(va);
+    if (!leaf.has_value()) {
+      va += kPageSize;
+      continue;
+    }
+    removed = true;
+    const Addr size = Addr{1} << leaf->shift;
+    for (Addr offset = 0; offset < size; offset += kPageSize) keep(va + offset, leaf->page + offset);
+    resident_ -= size >> kPageShift;
+    va += size;
+  }
+  return removed;
+}
+
+Stale ProcessMemory::unmap(Addr start, Addr end) {
+  Stale stale = discard(start, end);
+  auto area = first_in(start, end);
+  while (area != areas_.end() && area->first < end) area = areas_.erase(area);
+  return stale;
+}
+
+Stale ProcessMemory::unmap(Addr start) {
+  const auto found = areas_.find(start);
+  SVASIM_CHECK(found != areas_.end(), "no area begins there");
+  return unmap(start, found->second.end);
+}
+
+Stale ProcessMemory::discard(Addr start, Addr end) {
+  Stale stale;
+  bool removed = false;
+  for (auto area = first_in(start, end); area != areas_.end() && area->first < end; ++area) {
+    const Vma& vma = area->second;
+    const bool allocated = vma.kind != AreaKind::kDevice;
+    const auto drop = [&](Addr, Addr page) {
+      if (allocated) stale.pages.push_back(page);
+    };
+    removed = remove_entries(vma.start, vma.end, drop) || removed;
+    swap_.erase(swap_.lower_bound(vma.start), swap_.lower_bound(vma.end));
+    const auto last = parked_.lower_bound(vma.end);
+    for (auto page = parked_.lower_bound(vma.start); page != last; page = parked_.erase(page)) {
+      pages_.free(page->second);
+    }
+  }
+  if (removed) stale.spans.push_back({start, end});
+  return stale;
+}
+
+// SPEC: [LINUX mm/mprotect.c]: who gains a right is not told; a fault finds out.
+Stale ProcessMemory::protect(Addr start, Addr end, bool read, bool write) {
+  Stale stale;
+  bool lost = false;
+  for (auto area = first_in(start, end); area != areas_.end() && area->first < end; ++area) {
+    Vma& vma = area->second;
+    vma.read = read;
+    vma.write = write;
+    if (!read) {
+      const bool allocated = vma.kind != AreaKind::kDevice;
+      const auto park = [&](Addr va, Addr page) {
+        if (allocated) parked_[va] = page;
+      };
+      lost = remove_entries(vma.start, vma.end, park) || lost;
+      continue;
+    }
+    if (write) {
+      continue;  // the next store faults and gets it, or a copy
+    }
+    for (Addr va = vma.start; va < vma.end;) {
+      const auto leaf = table_.find(va);
+      if (leaf.has_value() && leaf->writable) {
+        table_.set_writable(*leaf, false);
+        lost = true;
+      }
+      va += leaf.has_value() ? Addr{1} << leaf->shift : kPageSize;
+    }
+  }
+  if (lost) stale.spans.push_back({start, end});
+  return stale;
+}
+
+Stale ProcessMemory::reclaim(Addr start, Addr end) {
+  Stale stale;
+  bool removed = false;
+  for (auto area = first_in(start, end); area != areas_.end() && area->first < end; ++area) {
+    if (area->second.kind == AreaKind::kDevice) continue;
+    const auto park = [&](Addr va, Addr page) { parked_[va] = page; };
+    removed = remove_entries(area->second.start, area->second.end, park) || removed;
+  }
+  if (removed) stale.spans.push_back({start, end});
+  return stale;
+}
+
+std::uint64_t ProcessMemory::page_out(Addr start, Addr end) {
+  std::uint64_t count = 0;
+  for (auto page = parked_.lower_bound(start); page != parked_.end() && page->first < end;
+       page = parked_.erase(page)) {
+    auto bytes = std::make_shared<Page>();
+    memory_.read(page->second, bytes->data(), bytes->size());
+    swap_[page->first] = std::move(bytes);
+    pages_.free(page->second);
+    ++count;
+  }
+  return count;
+}
+
+Stale ProcessMemory::move(Addr start, Addr end, Addr& target) {
+  Stale stale;
+  const auto area = first_in(start, end);
+  SVASIM_CHECK(area != areas_.end() && area->second.start == start && area->second.end == end,
+               "what is moved lies in no area");
+  Vma vma = area->second;
+  std::map<Addr, PageTable::Leaf> leaves;
+  for (Addr va = start; va < end;) {
+    SVASIM_CHECK(table_.split(va), "no memory to split a huge page of " + name_);
+    const auto leaf = table_.unmap(va);
+    if (leaf.has_value()) leaves.emplace(va, *leaf);
+    va += kPageSize;
+  }
+  areas_.erase(start);
+  target = map(end - start, vma, target);
+  const auto to = [&](Addr va) { return va - start + target; };
+  for (const auto& [va, leaf] : leaves) {
+    const bool dirty = (leaf.value & FirstStageEntry::D::kMask) != 0;
+    SVASIM_CHECK(table_.map(to(va), leaf.page, 1, leaf.writable, dirty),
+                 "no memory to move pages of " + name_);
+  }
+  for (auto page = parked_.lower_bound(start); page != parked_.end() && page->first < end;) {
+    parked_.emplace(to(page->first), page->second);
+    page = parked_.erase(page);
+  }
+  for (auto page = swap_.lower_bound(start); page != swap_.end() && page->first < end;) {
+    swap_.emplace(to(page->first), page->second);
+    page = swap_.erase(page);
+  }
+  if (!leaves.empty()) stale.spans.push_back({start, end});
+  return stale;
+}
+
+// SPEC: [LINUX mm/memory.c copy_page_range]
+bool ProcessMemory::fork_into(ProcessMemory& child, Stale& stale) {
+  child.next_area_ = next_area_;
+  for (auto& [start, vma] : areas_) {
+    if (!vma.inherited) continue;
+    child.areas_.emplace(start, vma);
+    bool lost = false;
+    for (Addr va = start; va < vma.end; va += kPageSize) {
+      if (!table_.split(va)) return false;
+      const auto leaf = table_.find(va);
+      if (!leaf.has_value()) continue;
+      const bool device = vma.kind == AreaKind::kDevice;
+      if (!child.table_.map(va, leaf->page, 1, device && leaf->writable, false)) return false;
+      ++child.resident_;
+      if (device) continue;
+      pages_.share(leaf->page);
+      if (leaf->writable) {
+        table_.set_writable(*leaf, false);
+        lost = true;
+      }
+    }
+    const auto behind = parked_.lower_bound(vma.end);
+    for (auto page = parked_.lower_bound(start); page != behind; ++page) {
+      // MODEL: the copy is made at once. Such pages have no entries that could be write-protected.
+      auto bytes = std::make_shared<Page>();
+      memory_.read(page->second, bytes->data(), bytes->size());
+      child.swap_[page->first] = std::move(bytes);
+    }
+    child.swap_.insert(swap_.lower_bound(start), swap_.lower_bound(vma.end));
+    if (lost) stale.spans.push_back({start, vma.end});
+  }
+  return true;
+}
+
+// --- faults ---
+
+bool ProcessMemory::is_major(Addr address) const {
+  const Addr va = address & ~(kPageSize - 1);
+  const Vma* vma = find_area(va);
+  if (vma == nullptr || table_.find(va).has_value() || parked_.count(va) != 0) {
+    return false;
+  }
+  return vma->kind == AreaKind::kFile || swap_.count(va) != 0;
+}
+
+void ProcessMemory::first_contents(const Vma& vma, Addr va, unsigned char* data) const {
+  if (const auto out = swap_.find(va); out != swap_.end()) {
+    std::memcpy(data, out->second->data(), kPageSize);
+  } else {
+    fill_initial(vma, va, data);
+  }
+}
+
+bool ProcessMemory::can_be_huge(const Vma& vma, Addr va) const {
+  const Addr first = va & ~(kHugeSize - 1);
+  if (!vma.huge || first < vma.start || first + kHugeSize > vma.end) {
+    return false;
+  }
+  const auto none = [&](const auto& pages) {
+    const auto page = pages.lower_bound(first);
+    return page == pages.end() || page->first >= first + kHugeSize;
+  };
+  // A table that is there already is not replaced; without one there are no small pages.
+  return none(parked_) && none(swap_) && !table_.has_table(first, 1);
+}
+
+bool ProcessMemory::fault_huge(const Vma& vma, Addr va, bool write) {
+  const Addr first = va & ~(kHugeSize - 1);
+  constexpr std::uint64_t kCount = kHugeSize >> kPageShift;
+  const auto run = pages_.allocate_contiguous(kCount, vma.node);
+  if (!run.has_value()) {
+    return false;
+  }
+  unsigned char data[kPageSize];
+  for (std::uint64_t i = 0; i < kCount; ++i) {
+    fill_initial(vma, first + i * kPageSize, data);
+    memory_.write(*run + i * kPageSize, data, sizeof data);
+  }
+  if (!table_.map(first, *run, 2, vma.write, write)) {
+    for (std::uint64_t i = 0; i < kCount; ++i) pages_.free(*run + i * kPageSize);
+    return false;
+  }
+  resident_ += kCount;
+  return true;
+}
+
+// SPEC: [LINUX mm/memory.c do_wp_page]: the last user of a page keeps it, others get a copy.
+FaultResult ProcessMemory::fault_present(const Vma& vma, Addr va, const PageTable::Leaf& leaf, bool write,
+                                         Stale* stale) {
+  if (!write || leaf.writable) {
+    return FaultResult::kAlreadyMapped;
+  }
+  if (vma.kind == AreaKind::kDevice || leaf.level > 1 || pages_.users(leaf.page) == 1) {
+    table_.set_writable(leaf, true);
+    return FaultResult::kAlreadyMapped;
+  }
+  const auto copy = pages_.allocate(vma.node);
+  if (!copy.has_value()) {
+    return FaultResult::kNoMemory;
+  }
+  unsigned char data[kPageSize];
+  memory_.read(leaf.page, data, sizeof data);
+  memory_.write(*copy, data, sizeof data);
+  table_.unmap(va);
+  SVASIM_CHECK(table_.map(va, *copy, 1, true, true), "a page's table is gone");
+  if (stale != nullptr) {
+    stale->spans.push_back({va, va + kPageSize});
+    stale->pages.push_back(leaf.page);
+  } else {
+    pages_.free(leaf.page);
+  }
+  return FaultResult::kCopied;
+}
+
+FaultResult ProcessMemory::fault(Addr address, bool read, bool write, Stale* stale) {
   const Vma* vma = find_area(address);
   if (vma == nullptr) {
     return FaultResult::kNoArea;
@@ -68,22 +342,47 @@ FaultResult ProcessMemory::fault(Addr address, bool read, bool write) {
     return FaultResult::kNoRight;
   }
   const Addr va = address & ~(kPageSize - 1);
-  if (table_.find(va).has_value()) {
-    return FaultResult::kAlreadyMapped;
+  if (const auto leaf = table_.find(va); leaf.has_value()) {
+    return fault_present(*vma, va, *leaf, write, stale);
   }
-  const auto page = pages_.allocate();
+  if (vma->kind == AreaKind::kDevice) {
+    const bool mapped = table_.map(va, vma->physical + (va - vma->start), 1, vma->write, write);
+    resident_ += mapped ? 1 : 0;
+    return mapped ? FaultResult::kMapped : FaultResult::kNoMemory;
+  }
+  if (const auto parked = parked_.find(va); parked != parked_.end()) {
+    const bool alone = pages_.users(parked->second) == 1;
+    if (!table_.map(va, parked->second, 1, vma->write && alone, write && alone)) {
+      return FaultResult::kNoMemory;
+    }
+    parked_.erase(parked);
+    ++resident_;
+    return write && !alone ? fault(address, read, write, stale) : FaultResult::kMapped;
+  }
+  if (can_be_huge(*vma, va) && fault_huge(*vma, va, write)) {
+    return FaultResult::kMapped;
+  }
+  const auto page = pages_.allocate(vma->node);
   if (!page.has_value()) {
     return FaultResult::kNoMemory;
   }
   unsigned char data[kPageSize];
-  fill_initial(*vma, va, data);
+  first_contents(*vma, va, data);
   memory_.write(*page, data, sizeof data);
   if (!table_.map(va, *page, 1, vma->write, write)) {
     pages_.free(*page);
     return FaultResult::kNoMemory;
   }
+  swap_.erase(va);
   ++resident_;
   return FaultResult::kMapped;
+}
+
+// --- the CPU's accesses ---
+
+bool ProcessMemory::is_accessible(Addr address, bool write) const {
+  const auto leaf = table_.find(address);
+  return leaf.has_value() && (leaf->writable || !write);
 }
 
 void ProcessMemory::read(Addr address, void* data, std::size_t length) const {
@@ -94,12 +393,18 @@ void ProcessMemory::read(Addr address, void* data, std::size_t length) const {
     const std::size_t part = std::min<std::size_t>(length, kPageSize - offset);
     if (const auto leaf = table_.find(va); leaf.has_value()) {
       memory_.read(leaf->page + (address & ((std::uint64_t{1} << leaf->shift) - 1)), out, part);
+    } else if (const auto parked = parked_.find(va); parked != parked_.end()) {
+      memory_.read(parked->second + offset, out, part);
     } else {
       const Vma* vma = find_area(va);
       SVASIM_CHECK(vma != nullptr, "the CPU reads where nothing is mapped");
-      unsigned char page[kPageSize];
-      fill_initial(*vma, va, page);
-      std::memcpy(out, page + offset, part);
+      if (vma->kind == AreaKind::kDevice) {
+        memory_.read(vma->physical + (address - vma->start), out, part);
+      } else {
+        Page page;
+        first_contents(*vma, va, page.data());
+        std::memcpy(out, page.data() + offset, part);
+      }
     }
     address += part;
     out += part;
@@ -125,12 +430,21 @@ void ProcessMemory::write(Addr address, const void* data, std::size_t length) {
   }
 }
 
-void ProcessMemory::release() {
+// --- the end ---
+
+Stale ProcessMemory::clear() {
+  Stale all;
   while (!areas_.empty()) {
-    for (const Addr page : unmap(areas_.begin()->first)) {
-      pages_.free(page);
-    }
+    const Vma vma = areas_.begin()->second;
+    const Stale stale = unmap(vma.start, vma.end);
+    for (const Addr page : stale.pages) all.pages.push_back(page);
+    for (const AddressSpan& span : stale.spans) all.spans.push_back(span);
   }
+  return all;
+}
+
+void ProcessMemory::release() {
+  for (const Addr page : clear().pages) pages_.free(page);
   table_.release();
 }
 

@@ -1,8 +1,12 @@
 // One process's memory: what is mapped where, and which pages are there.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,13 +20,26 @@ enum class Content : std::uint8_t {
   kRandom,  // a fixed function of `seed` and the page's place: as read back from a file or swap
 };
 
+enum class AreaKind : std::uint8_t {
+  kAnonymous,
+  kFile,    // first contents come from storage
+  kDevice,  // physical addresses of a device, from `physical`
+};
+
 struct Vma {
   Addr start = 0;
   Addr end = 0;  // behind the last byte
   bool read = true;
   bool write = true;
+  bool execute = false;
   Content content = Content::kZero;
   std::uint64_t seed = 0;
+  AreaKind kind = AreaKind::kAnonymous;
+  Addr physical = 0;
+  bool huge = false;        // 2 MiB pages where there is room
+  unsigned node = 0;        // of the memory its pages come from first
+  bool inherited = true;    // by fork
+  std::uint64_t first = 0;  // number of the page at `start`, for its first contents
 
   bool contains(Addr address) const { return address >= start && address < end; }
 };
@@ -34,20 +51,37 @@ void fill_initial(const Vma& vma, Addr page, unsigned char* data);
 enum class FaultResult : std::uint8_t {
   kMapped,         // a page was brought in
   kAlreadyMapped,  // somebody else was faster
+  kCopied,         // a page shared since a fork was copied
   kNoArea,         // no VMA at the address
   kNoRight,        // the VMA does not allow it
   kNoMemory,
 };
 constexpr bool is_handled(FaultResult result) {
-  return result == FaultResult::kMapped || result == FaultResult::kAlreadyMapped;
+  return result == FaultResult::kMapped || result == FaultResult::kAlreadyMapped ||
+         result == FaultResult::kCopied;
 }
+
+struct AddressSpan {
+  Addr start = 0;
+  Addr end = 0;  // behind the last byte
+};
+
+// What a change of page tables leaves: devices may still have what was there. The pages are to be freed
+// when no device can reach them any more.
+struct Stale {
+  std::vector<AddressSpan> spans;
+  std::vector<Addr> pages;
+  bool empty() const { return spans.empty(); }
+};
 
 // MODEL: a read fault brings in a page of its own, writable if its area is; Linux maps the shared
 // zero page and copies on the first write. Effect: one fault where Linux may take two.
+// MODEL: files are private: no page is shared by way of a page cache. Fork splits huge pages.
 class ProcessMemory {
  public:
   // Areas are placed from kFirstArea up.
   static constexpr Addr kFirstArea = 0x7F00'0000'0000;
+  static constexpr std::uint64_t kHugeSize = std::uint64_t{1} << 21U;
 
   ProcessMemory(std::string name, const PageTableFormat& format, PhysicalMemory& memory, PageAllocator& pages)
       : name_(std::move(name)), memory_(memory), pages_(pages), table_(format, memory, pages) {}
@@ -59,14 +93,32 @@ class ProcessMemory {
   // far if that is 0. Returns its address. InternalError if it overlaps another area.
   Addr map(std::uint64_t size, const Vma& like, Addr address = 0);
 
-  // Removes the area that begins at `start`, and the entries of its pages. The pages themselves are
-  // returned: the caller frees them when no device can use them any more.
-  std::vector<Addr> unmap(Addr start);
+  // The following change [start, end), whole pages, areas or not, and return what devices may still have.
+  // Removes areas and the entries of their pages.
+  Stale unmap(Addr start, Addr end);
+  // The area that begins at `start` (InternalError otherwise).
+  Stale unmap(Addr start);
+  // Changes rights. Pages of an area that may not even be read stay, without entries.
+  Stale protect(Addr start, Addr end, bool read, bool write);
+  // Drops pages and what they hold: the next fault finds first contents.
+  Stale discard(Addr start, Addr end);
+  // Takes pages away to write them out; page_out() follows when no device can reach them. A fault in
+  // between gets its page back.
+  Stale reclaim(Addr start, Addr end);
+  std::uint64_t page_out(Addr start, Addr end);  // how many pages were still without an entry
+  // Moves [start, end), which has to lie in one area, with its pages to `target`, where nothing is; 0: behind
+  // everything mapped so far. Returns the new address in `target`.
+  Stale move(Addr start, Addr end, Addr& target);
+  // Shares all inherited areas with `child`, an address space without areas. Stale are this one's
+  // entries that may no longer be written. False: no memory for the child's tables.
+  bool fork_into(ProcessMemory& child, Stale& stale);
 
-  // Brings in the page of `address` if the area allows the access.
-  FaultResult fault(Addr address, bool read, bool write);
+  // Brings in the page of `address` if the area allows the access. What is stale after a copy is added.
+  FaultResult fault(Addr address, bool read, bool write, Stale* stale = nullptr);
+  // Whether a fault there would have to wait for storage.
+  bool is_major(Addr address) const;
 
-  // The CPU's view: a page not there reads as its first contents.
+  // The CPU's view: a page not there reads as its first contents, or as it was written out.
   void read(Addr address, void* data, std::size_t length) const;
   // The CPU's store; the pages must be there (InternalError).
   void write(Addr address, const void* data, std::size_t length);
@@ -75,20 +127,39 @@ class ProcessMemory {
   // Physical address of a byte whose page is there (InternalError otherwise).
   Addr translate(Addr address) const;
   bool is_resident(Addr address) const { return table_.find(address).has_value(); }
+  // That a load, or a store, of the CPU needs no fault there.
+  bool is_accessible(Addr address, bool write) const;
   std::uint64_t resident_pages() const { return resident_; }
+  // Pages written out.
+  std::uint64_t swapped_pages() const { return swap_.size(); }
 
-  // ConfigError: no page was free for what cannot be done without.
-  [[noreturn]] void too_small(const std::string& what) const { pages_.too_small(what); }
-
+  // Removes everything, as exit does. The tables stay until release().
+  Stale clear();
   // Gives back everything; the address space is dead afterwards.
   void release();
 
  private:
+  using Page = std::array<unsigned char, kPageSize>;
+
+  // Makes areas and pages end at `at`. False: no memory.
+  void cut(Addr at);
+  // The areas that begin in [start, end), after cutting at both.
+  std::map<Addr, Vma>::iterator first_in(Addr start, Addr end);
+  // Removes the entries of [start, end): each page goes to `keep` with its address.
+  bool remove_entries(Addr start, Addr end, const std::function<void(Addr va, Addr page)>& keep);
+  FaultResult fault_present(const Vma& vma, Addr va, const PageTable::Leaf& leaf, bool write, Stale* stale);
+  bool fault_huge(const Vma& vma, Addr va, bool write);
+  bool can_be_huge(const Vma& vma, Addr va) const;
+  void first_contents(const Vma& vma, Addr va, unsigned char* data) const;
+
   std::string name_;
   PhysicalMemory& memory_;
   PageAllocator& pages_;
   PageTable table_;
   std::map<Addr, Vma> areas_;  // by start
+  // Pages without an entry, by address: of areas that may not be read, and being written out.
+  std::map<Addr, Addr> parked_;
+  std::map<Addr, std::shared_ptr<const Page>> swap_;  // what was written out
   Addr next_area_ = kFirstArea;
   std::uint64_t resident_ = 0;
 };

@@ -18,6 +18,13 @@ class Shadow {
 
   void read(std::uint64_t offset, unsigned char* data, std::size_t length) const;
   void write(std::uint64_t offset, const unsigned char* data, std::size_t length);
+  // The buffer is elsewhere now.
+  void move_to(Addr start) { area_.end = start + (area_.end - area_.start), area_.start = start; }
+  // What was written to these pages is gone.
+  void forget(std::uint64_t offset, std::uint64_t length) {
+    pages_.erase(pages_.lower_bound(offset >> kPageShift),
+                 pages_.lower_bound((offset + length) >> kPageShift));
+  }
   bool is_written(std::uint64_t page) const { return pages_.count(page) != 0; }
 
   // Compares [offset, offset + length) with memory; returns the number of bytes that differ.

@@ -148,6 +148,11 @@ class RemappedSystem {
   SparseMemory& memory() { return memory_->contents(); }
   Iommu& iommu() { return *iommu_; }
   const StaleUseDetector& detector() const { return *detector_; }
+  // No page is granted while uses are watched.
+  void use_direct_memory() {
+    context_.monitor = nullptr;
+    device_->direct_memory = true;
+  }
   RequestSource& device() { return device_; }
   bool loose() const { return context_.loose(); }
   TransactionPool& pool() { return pool_; }

@@ -13,26 +13,10 @@
 #include "models/host/pasid_allocator.h"
 #include "models/host/process_memory.h"
 #include "models/host/shadow.h"
+#include "unit/host_memory_support.h"
 
 namespace svasim {
 namespace {
-
-class FakeMemory : public PhysicalMemory {
- public:
-  void read(Addr address, void* data, std::size_t length) override {
-    for (std::size_t i = 0; i < length; ++i) {
-      const auto found = bytes.find(address + i);
-      // What nobody wrote is garbage: software must not rely on it.
-      static_cast<unsigned char*>(data)[i] = found == bytes.end() ? 0xEE : found->second;
-    }
-  }
-  void write(Addr address, const void* data, std::size_t length) override {
-    for (std::size_t i = 0; i < length; ++i) bytes[address + i] = static_cast<const unsigned char*>(data)[i];
-  }
-  std::map<Addr, unsigned char> bytes;
-};
-
-constexpr Addr kBase = 0x100000;
 
 TEST(PageAllocator, SaysWhatIsTooSmall) {
   PageAllocator pages(kBase, kPageSize, "host0");
@@ -157,13 +141,6 @@ TEST(PageTable, NoMemoryForATable) {
   EXPECT_FALSE(table.map(0x1000, 0x200000, 1, true, false));
 }
 
-struct Space {
-  FakeMemory memory;
-  PageAllocator pages{kBase, 1024 * kPageSize};
-  PageTableFormat format = make_x86_first_stage(4, PageFormatOptions{});
-  ProcessMemory space{"p", format, memory, pages};
-};
-
 TEST(ProcessMemory, FaultBringsInAPageOnce) {
   Space s;
   const Addr start = s.space.map(3 * kPageSize, Vma{});
@@ -222,7 +199,7 @@ TEST(ProcessMemory, UnmapReturnsThePagesAndKeepsThemAllocated) {
   EXPECT_EQ(s.space.fault(a, true, true), FaultResult::kMapped);
   EXPECT_EQ(s.space.fault(a + 2 * kPageSize, true, true), FaultResult::kMapped);
   const std::uint64_t used = s.pages.used();
-  EXPECT_EQ(s.space.unmap(a).size(), 2U);
+  EXPECT_EQ(s.space.unmap(a).pages.size(), 2U);
   EXPECT_EQ(s.pages.used(), used);
   EXPECT_EQ(s.space.map(4 * kPageSize, Vma{}, a), a);
   EXPECT_THROW(s.space.map(kPageSize, Vma{}, a + kPageSize), InternalError);
@@ -239,27 +216,27 @@ TEST(ProcessMemory, ReleaseGivesEverythingBack) {
 
 TEST(PasidAllocator, FirstFreeFromOne) {
   PasidAllocator pasids;
-  EXPECT_EQ(pasids.allocate(16), Pasid(1));
-  EXPECT_EQ(pasids.allocate(16), Pasid(2));
-  EXPECT_EQ(pasids.allocate(16), Pasid(3));
+  EXPECT_EQ(pasids.allocate(1, 15), Pasid(1));
+  EXPECT_EQ(pasids.allocate(1, 15), Pasid(2));
+  EXPECT_EQ(pasids.allocate(1, 15), Pasid(3));
   pasids.free(Pasid(2));
-  EXPECT_EQ(pasids.allocate(16), Pasid(2));
-  EXPECT_EQ(pasids.allocate(16), Pasid(4));
+  EXPECT_EQ(pasids.allocate(1, 15), Pasid(2));
+  EXPECT_EQ(pasids.allocate(1, 15), Pasid(4));
   EXPECT_THROW(pasids.free(Pasid(9)), InternalError);
   EXPECT_THROW(pasids.free(Pasid(0)), InternalError);
 }
 
 TEST(PasidAllocator, Exhaustion) {
   PasidAllocator pasids;
-  for (std::uint32_t i = 1; i < 8; ++i) EXPECT_EQ(pasids.allocate(8), Pasid(i));
-  EXPECT_FALSE(pasids.allocate(8).has_value());
-  EXPECT_EQ(pasids.allocate(9), Pasid(8));  // another device may have more
+  for (std::uint32_t i = 1; i < 8; ++i) EXPECT_EQ(pasids.allocate(1, 7), Pasid(i));
+  EXPECT_FALSE(pasids.allocate(1, 7).has_value());
+  EXPECT_EQ(pasids.allocate(1, 8), Pasid(8));  // another device may have more
 }
 
 TEST(PasidAllocator, NeverMoreThanTwentyBits) {
   PasidAllocator pasids;
   std::uint32_t last = 0;
-  while (const auto pasid = pasids.allocate(~0U)) last = pasid->value();
+  while (const auto pasid = pasids.allocate(1, ~0U)) last = pasid->value();
   EXPECT_EQ(last, 0xFFFFFU);
 }
 

@@ -1,0 +1,48 @@
+// Why the operating system refuses something. Names as in the user-space interface of Linux.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace svasim {
+
+enum class Errno : std::uint8_t {
+  kNone = 0,
+  kNoEntry = 2,
+  kNoMemory = 12,
+  kFault = 14,
+  kBusy = 16,
+  kNoDevice = 19,
+  kInvalid = 22,
+  kNoSpace = 28,
+  kOverflow = 75,
+};
+
+inline constexpr std::array<std::pair<Errno, const char*>, 9> kErrnoNames = {
+    {{Errno::kNone, "none"},
+     {Errno::kNoEntry, "ENOENT"},
+     {Errno::kNoMemory, "ENOMEM"},
+     {Errno::kFault, "EFAULT"},
+     {Errno::kBusy, "EBUSY"},
+     {Errno::kNoDevice, "ENODEV"},
+     {Errno::kInvalid, "EINVAL"},
+     {Errno::kNoSpace, "ENOSPC"},
+     {Errno::kOverflow, "EOVERFLOW"}}};
+
+constexpr const char* errno_name(Errno error) {
+  for (const auto& [value, name] : kErrnoNames) {
+    if (value == error) return name;
+  }
+  return "unknown";
+}
+
+inline std::vector<std::string> errno_choices() {
+  std::vector<std::string> names;
+  for (const auto& entry : kErrnoNames) names.emplace_back(entry.second);
+  return names;
+}
+
+}  // namespace svasim

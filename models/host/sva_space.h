@@ -1,0 +1,26 @@
+// An address space as the kernel sees it: memory, PASID, who holds it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "models/host/process_memory.h"
+
+namespace svasim {
+
+// SPEC: [LINUX include/linux/mm_types.h]: its memory lives as long as its process, it itself, and so its
+// PASID, as long as anybody holds it.
+struct SvaSpace {
+  SvaSpace(std::string name, const PageTableFormat& format, PhysicalMemory& bytes, PageAllocator& pages)
+      : memory(std::move(name), format, bytes, pages) {}
+
+  ProcessMemory memory;
+  std::optional<Pasid> pasid;
+  bool alive = true;  // false: its process has exited; faults are refused
+  // SPEC: [LINUX arch_pgtable_dma_compat]: false with pointers whose upper bits are tags.
+  bool dma_compatible = true;
+  unsigned holders = 1;  // the process, and every domain
+};
+
+}  // namespace svasim

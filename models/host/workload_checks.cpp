@@ -1,0 +1,398 @@
+// What is wrong with a workload, as far as it can be said before it runs.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "base/suggest.h"
+#include "models/host/host_params.h"
+
+namespace svasim {
+
+namespace {
+
+// What is known of a process before a step.
+struct Known {
+  std::map<std::string, bool> mapped;  // by buffer
+  std::set<std::string> open;          // devices
+  std::map<std::string, unsigned> binds;
+  std::string exited;  // the step that ended the process
+};
+
+class WorkloadChecks {
+ public:
+  WorkloadChecks(const HostParams& host, const Complain& bad) : host_(host), bad_(bad) {}
+
+  void check() {
+    for (std::size_t i = 0; i < host_.processes.size(); ++i) check_process(i);
+    check_memory();
+    // A child is judged when its parent's state at the fork is known.
+    for (std::size_t i = 0; i < host_.processes.size(); ++i) {
+      if (host_.processes[i].parent.empty()) follow(i, begin_state(host_.processes[i]));
+    }
+  }
+
+ private:
+  // Where the steps of a thread stand: "processes[1].threads[0].steps".
+  struct Place {
+    std::size_t process;
+    std::string steps;
+  };
+
+  std::string at(std::size_t process) const { return fmt::format("processes[{}]", process); }
+
+  void complain(std::size_t process, const std::string& key, const std::string& what) const {
+    bad_(at(process) + key, "process " + host_.processes[process].name + ": " + what);
+  }
+  void complain(const Place& place, const std::vector<StepParams>& steps, std::size_t step,
+                const std::string& key, const std::string& what) const {
+    bad_(fmt::format("{}[{}].{}", place.steps, step, key),
+         fmt::format("process {}: step {} ({}): {}", host_.processes[place.process].name, step + 1,
+                     steps[step].action, what));
+  }
+
+  const ProcessParams* find_process(const std::string& name) const {
+    for (const ProcessParams& process : host_.processes) {
+      if (process.name == name) return &process;
+    }
+    return nullptr;
+  }
+  // Its own buffers, or those of the process it is forked from.
+  const BufferParams* find_buffer(const ProcessParams& process, const std::string& name) const {
+    const ProcessParams* owner = &process;
+    for (std::size_t i = 0; owner != nullptr && !owner->parent.empty() && i < host_.processes.size(); ++i) {
+      owner = find_process(owner->parent);
+    }
+    if (owner == nullptr) return nullptr;
+    for (const BufferParams& buffer : owner->buffers) {
+      if (buffer.name == name) return &buffer;
+    }
+    return nullptr;
+  }
+  bool is_device(const std::string& name) const {
+    return std::find(host_.devices.begin(), host_.devices.end(), name) != host_.devices.end();
+  }
+
+  // --- processes ---
+
+  void check_process(std::size_t index) {
+    const ProcessParams& process = host_.processes[index];
+    if (!process.device.empty() && !is_device(process.device)) {
+      complain(index, ".device", "device \"" + process.device + "\" is not among the host's devices");
+    }
+    for (const ProcessParams& other : host_.processes) {
+      if (&other == &process) break;
+      if (other.name == process.name) complain(index, ".name", "there is another process of this name");
+    }
+    unsigned outstanding = process.outstanding;
+    bool too_large = false;
+    unsigned wanted = 0;
+    for_each_step(process, [&](const StepParams& step) {
+      wanted = std::max(wanted, step.outstanding);
+      too_large = too_large || (is_operation(step) && step.size > host_.dsa.max_transfer);
+    });
+    for (const ThreadParams& thread : process.threads)
+      outstanding += thread.submits() ? thread.outstanding : 0;
+    if (outstanding > host_.dsa.wq_size || wanted > host_.dsa.wq_size) {
+      complain(index, ".outstanding", "more operations outstanding than dsa.wq_size");
+    }
+    if (too_large) complain(index, ".steps", "an operation is larger than dsa.max_transfer");
+    check_buffers(index);
+    check_names(index);
+    if (!process.parent.empty()) check_child(index);
+    check_steps({index, at(index) + ".steps"}, process.steps, nullptr);
+    for (std::size_t i = 0; i < process.threads.size(); ++i) {
+      check_steps({index, fmt::format("{}.threads[{}].steps", at(index), i)}, process.threads[i].steps,
+                  nullptr);
+    }
+  }
+
+  void check_buffers(std::size_t index) {
+    const ProcessParams& process = host_.processes[index];
+    std::set<std::string> names;
+    for (std::size_t i = 0; i < process.buffers.size(); ++i) {
+      const BufferParams& buffer = process.buffers[i];
+      const std::string place = fmt::format(".buffers[{}]", i);
+      if (!names.insert(buffer.name).second) {
+        complain(index, place + ".name", "there are two buffers \"" + buffer.name + "\"");
+      }
+      if (buffer.node > host_.nodes.size()) {
+        complain(index, place + ".node",
+                 fmt::format("there is no memory node {}: the host has {} (its nodes: adds more)",
+                             buffer.node, host_.nodes.size() + 1));
+      }
+    }
+    if (!process.parent.empty() && !process.buffers.empty()) {
+      complain(index, ".buffers", "a child has its parent's buffers and none of its own");
+    }
+  }
+
+  void check_names(std::size_t index) {
+    std::set<std::string> names;
+    for_each_step(host_.processes[index], [&](const StepParams& step) {
+      if (step.name.empty()) return;
+      if (!names.insert(step.name).second) {
+        complain(index, ".steps", "there are two steps \"" + step.name + "\"");
+      }
+      if (step.name.find('.') != std::string::npos) {
+        complain(index, ".steps", "the name \"" + step.name + "\" of a step has a dot in it");
+      }
+    });
+  }
+
+  void check_child(std::size_t index) {
+    const ProcessParams& child = host_.processes[index];
+    const ProcessParams* parent = find_process(child.parent);
+    if (parent == nullptr) {
+      complain(index, ".parent", "there is no process \"" + child.parent + "\"");
+      return;
+    }
+    unsigned forks = 0;
+    for_each_step(*parent, [&](const StepParams& step) {
+      forks += step.action == "fork" && step.process == child.name ? 1 : 0;
+    });
+    if (forks != 1) {
+      complain(index, ".parent",
+               fmt::format("{} steps of {} fork it, there has to be one", forks, parent->name));
+    }
+  }
+
+  void check_memory() const {
+    double resident = 0;
+    double size = static_cast<double>(host_.memory_size);
+    for (const NodeParams& node : host_.nodes) size += static_cast<double>(node.size);
+    for (const ProcessParams& process : host_.processes) {
+      for (const BufferParams& buffer : process.buffers) {
+        if (!buffer.mapped || buffer.kind == "device") continue;
+        resident += buffer.resident * static_cast<double>(buffer.size);
+      }
+    }
+    if (resident > size) bad_("memory_size", "less than what is resident at the start");
+  }
+
+  // --- steps ---
+
+  static Known begin_state(const ProcessParams& process) {
+    Known known;
+    for (const BufferParams& buffer : process.buffers) known.mapped[buffer.name] = buffer.mapped;
+    if (!process.device.empty()) known.open.insert(process.device);
+    return known;
+  }
+
+  // What happens in order. With several threads nobody knows the order.
+  void follow(std::size_t index, Known known) {
+    const ProcessParams& process = host_.processes[index];
+    if (!process.threads.empty() || depth_ > host_.processes.size()) return;
+    ++depth_;
+    check_steps({index, at(index) + ".steps"}, process.steps, &known);
+    --depth_;
+  }
+
+  // Without a state: what can be said of each step alone.
+  void check_steps(const Place& place, const std::vector<StepParams>& steps, Known* known) {
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+      const auto bad = [&](const std::string& key, const std::string& what) {
+        complain(place, steps, i, key, what);
+      };
+      if (known == nullptr) {
+        check_alone(place, steps, i, bad);
+      } else if (!known->exited.empty()) {
+        bad("do", "the process has exited in " + known->exited);
+        return;
+      } else {
+        check_in_order(place, steps[i], i, *known, bad);
+      }
+    }
+  }
+
+  using Bad = std::function<void(const std::string& key, const std::string& what)>;
+
+  static bool has_buffer(const StepParams& step) {
+    static const std::set<std::string> actions = {"memmove", "fill",  "touch",    "verify", "mmap",
+                                                  "munmap",  "remap", "mprotect", "mremap", "madvise"};
+    return actions.count(step.action) != 0;
+  }
+  static bool has_device(const StepParams& step) {
+    static const std::set<std::string> actions = {"open", "close", "bind", "unbind", "enable", "disable"};
+    return is_operation(step) || actions.count(step.action) != 0;
+  }
+  static std::string device_of(const ProcessParams& process, const StepParams& step) {
+    return step.device.empty() ? process.device : step.device;
+  }
+
+  void check_alone(const Place& place, const std::vector<StepParams>& steps, std::size_t index,
+                   const Bad& bad) const {
+    const StepParams& step = steps[index];
+    const ProcessParams& process = host_.processes[place.process];
+    if (has_buffer(step)) check_part(process, step, bad);
+    if (has_device(step)) {
+      const std::string device = device_of(process, step);
+      if (device.empty()) {
+        bad("device", "names no device, and its process has none");
+      } else if (!is_device(device)) {
+        bad("device", "there is no device \"" + device + "\"" + suggestion(device, host_.devices));
+      } else if (is_operation(step)) {
+        const std::vector<std::string> opened = devices_opened(process);
+        if (std::find(opened.begin(), opened.end(), device) == opened.end()) {
+          bad("device", "no step of the process opens " + device);
+        }
+      }
+    }
+    if (step.action == "fork") {
+      const ProcessParams* child = find_process(step.process);
+      if (child == nullptr) {
+        bad("process", "there is no process \"" + step.process + "\"");
+      } else if (child->parent != process.name) {
+        bad("process", "process " + step.process + " does not have " + process.name + " as its parent");
+      }
+    }
+    if (step.action == "wait") {
+      if (step.step.empty()) {
+        bad("step", "waits for no step");
+      } else {
+        check_reference(place, steps, index, "step", step.step, bad);
+      }
+    }
+    if (step.action == "expect") check_expect(place, steps, index, bad);
+  }
+
+  void check_part(const ProcessParams& process, const StepParams& step, const Bad& bad) const {
+    for (const auto& [key, name] : {std::pair{"to", step.to}, std::pair{"from", step.from}}) {
+      if (std::string(key) == "from" && step.action != "memmove") continue;
+      if (find_buffer(process, name) == nullptr) {
+        bad(key, "there is no buffer \"" + name + "\"");
+        return;
+      }
+    }
+    const auto rounded = [](std::uint64_t size) { return (size + kPageSize - 1) & ~(kPageSize - 1); };
+    const std::uint64_t size = rounded(find_buffer(process, step.to)->size);
+    if (step.offset >= size || step.length > size - step.offset) {
+      bad("offset", "its part ends behind its buffer");
+      return;
+    }
+    if (is_operation(step)) {
+      const std::uint64_t room = step.length != 0 ? step.length : size - step.offset;
+      const bool moves = step.action == "memmove";
+      if (step.size > room || (moves && step.size > rounded(find_buffer(process, step.from)->size))) {
+        bad("size", "an operation is larger than its buffer");
+      }
+    } else if (step.offset % kPageSize != 0 || step.length % kPageSize != 0) {
+      bad("offset", "offset and length have to be whole pages");
+    } else if ((step.action == "mremap" || step.action == "mmap" || step.action == "remap") &&
+               (step.offset != 0 || step.length != 0)) {
+      bad("offset", "is done to the whole buffer");
+    }
+  }
+
+  // That a step of this name is there and has ended, or may have, before this one.
+  void check_reference(const Place& place, const std::vector<StepParams>& steps, std::size_t index,
+                       const std::string& key, const std::string& name, const Bad& bad) const {
+    const std::string full = full_step_name(host_.processes[place.process].name, name);
+    const std::size_t dot = full.find('.');
+    const ProcessParams* process = find_process(full.substr(0, dot));
+    if (process == nullptr) {
+      bad(key, "there is no process \"" + full.substr(0, dot) + "\"");
+      return;
+    }
+    const std::string own = full.substr(dot + 1);
+    std::vector<std::string> names;
+    for_each_step(*process, [&](const StepParams& step) {
+      if (!step.name.empty()) names.push_back(step.name);
+    });
+    if (std::find(names.begin(), names.end(), own) == names.end()) {
+      bad(key, "process " + process->name + " has no step \"" + own + "\"" + suggestion(own, names));
+      return;
+    }
+    if (process != &host_.processes[place.process]) return;
+    for (std::size_t i = index; i < steps.size(); ++i) {
+      if (steps[i].name == own) bad(key, "step \"" + own + "\" comes later, so it cannot have ended");
+    }
+  }
+
+  void check_expect(const Place& place, const std::vector<StepParams>& steps, std::size_t index,
+                    const Bad& bad) const {
+    const StepParams& step = steps[index];
+    if (step.statistic.empty() == step.step.empty()) {
+      bad(step.statistic.empty() ? "statistic" : "step", "expects one of a statistic and a step");
+      return;
+    }
+    if (step.equals.empty() && step.at_least.empty() && step.at_most.empty()) {
+      bad("equals", "says no number: equals, at_least, at_most");
+    }
+    const Bounds bounds = bounds_of(step);
+    if (bounds.low > bounds.high) {
+      bad(step.at_most.empty() ? "at_least" : "at_most", "no number can be all right: " + bounds_text(step));
+    }
+    if (!step.step.empty()) {
+      check_reference(place, steps, index, "step", step.step, bad);
+      const std::vector<std::string>& fields = step_fields();
+      if (std::find(fields.begin(), fields.end(), step.field) == fields.end()) {
+        bad("field", "a step has no " + step.field + suggestion(step.field, fields));
+      }
+      if (!step.since.empty()) bad("since", "goes with a statistic");
+    } else if (!step.since.empty()) {
+      check_reference(place, steps, index, "since", step.since, bad);
+    }
+  }
+
+  void check_in_order(const Place& place, const StepParams& step, std::size_t index, Known& known,
+                      const Bad& bad) {
+    const ProcessParams& process = host_.processes[place.process];
+    const bool fails = step.error != "none";
+    if (has_buffer(step)) {
+      const auto need = [&](const char* key, const std::string& name, bool state) {
+        const auto found = known.mapped.find(name);
+        if (found != known.mapped.end() && found->second != state) {
+          bad(key, "buffer \"" + name + "\" is " + (state ? "not mapped" : "mapped already"));
+        }
+      };
+      if (!fails) need("to", step.to, step.action != "mmap");
+      if (step.action == "memmove") need("from", step.from, true);
+      if (step.action == "munmap" && step.offset == 0 && step.length == 0) known.mapped[step.to] = false;
+      if (step.action == "mmap") known.mapped[step.to] = true;
+    }
+    const std::string device = device_of(process, step);
+    const bool open = known.open.count(device) != 0;
+    if ((is_operation(step) || step.action == "close") && !open && is_device(device)) {
+      bad("device", device + " is not open here");
+    } else if (step.action == "open" && open && !fails) {
+      bad("device", device + " is open already");
+    } else if (step.action == "unbind" && known.binds[device] == 0) {
+      bad("device", device + " is not bound here");
+    }
+    if (!fails) {
+      if (step.action == "open") known.open.insert(device);
+      if (step.action == "close") known.open.erase(device);
+      if (step.action == "bind") ++known.binds[device];
+      if (step.action == "unbind" && known.binds[device] != 0) --known.binds[device];
+    }
+    if (step.action == "exit") known.exited = fmt::format("step {}", index + 1);
+    if (step.action == "fork" && !fails) follow_child(step.process, known);
+  }
+
+  void follow_child(const std::string& name, const Known& parent) {
+    const ProcessParams* child = find_process(name);
+    if (child == nullptr) return;
+    Known known;
+    known.mapped = parent.mapped;
+    for (auto& [buffer, mapped] : known.mapped) {
+      const BufferParams* params = find_buffer(*child, buffer);
+      mapped = mapped && params != nullptr && params->inherited;
+    }
+    if (!child->device.empty()) known.open.insert(child->device);
+    follow(static_cast<std::size_t>(child - host_.processes.data()), std::move(known));
+  }
+
+  const HostParams& host_;
+  const Complain& bad_;
+  std::size_t depth_ = 0;
+};
+
+}  // namespace
+
+void check_workload(const HostParams& host, const Complain& bad) { WorkloadChecks(host, bad).check(); }
+
+}  // namespace svasim

@@ -1,0 +1,257 @@
+#include "models/host/workload_params.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+
+#include "base/units.h"
+
+namespace svasim {
+
+const ParamTable<BufferParams>& buffer_params() {
+  using P = BufferParams;
+  static const ParamTable<P> table =
+      ParamTable<P>("A buffer: an area of a process's address space")
+          .text("name", &P::name, "", "Steps name it by this.", "")
+          .bytes("size", &P::size, "1 MiB", "4 KiB", "1 TiB", "Size, rounded up to pages.", "MODEL")
+          .number("resident", &P::resident, "1", 0, 1, "Share of its pages that are in memory at the start.",
+                  "MODEL")
+          .choice("content", &P::content, "zero", {"zero", "random"},
+                  "What pages hold before anybody writes to them: zeros, or bytes as read back from swap.",
+                  "MODEL")
+          .flag("writable", &P::writable, "true", "Whether the process and its devices may write.", "MODEL")
+          .choice("kind", &P::kind, "anonymous", {"anonymous", "file", "device"},
+                  "anonymous memory; file: a private mapping, whose pages come from storage when first "
+                  "touched (a major fault); device: the physical addresses from `physical`, never allocated "
+                  "and never freed.",
+                  "LINUX mm/memory.c")
+          .address("physical", &P::physical, "0", "kind device: first physical address, a multiple of 4 KiB.",
+                   "MODEL")
+          .flag("huge", &P::huge, "false",
+                "Faults bring in whole aligned 2 MiB where the area has room and memory is free; otherwise "
+                "4 KiB.",
+                "LINUX mm/huge_memory.c")
+          .count("node", &P::node, "0", 0, 63, "NUMA node its pages come from while that has any.", "MODEL")
+          .flag("inherited", &P::inherited, "true",
+                "Whether fork gives it to the child; false is VM_DONTCOPY.", "LINUX mm/mmap.c")
+          .flag("mapped", &P::mapped, "true",
+                "Whether it is mapped when the process begins; otherwise a step maps it.", "MODEL")
+          .check([](const P& p, const Complain& bad) {
+            if (p.name.empty()) bad("name", "a buffer needs a name");
+            if (p.physical % kPageSize != 0) bad("physical", "is not a multiple of 4 KiB");
+            if (p.kind != "device" && p.physical != 0) bad("physical", "only kind device has it");
+            if (p.kind == "device" && p.physical == 0) bad("physical", "kind device needs it");
+            if (p.kind == "device" && p.huge) bad("huge", "kind device has no huge pages");
+            if (p.kind == "device" && p.content != "zero") bad("content", "kind device has its own");
+          });
+  return table;
+}
+
+const ParamTable<StepParams>& step_params() {
+  using P = StepParams;
+  static const ParamTable<P> table =
+      ParamTable<P>("A step of a process")
+          .choice("do", &P::action, "memmove",
+                  {"memmove",  "fill",   "noop",    "touch", "verify", "mmap",  "munmap", "remap",
+                   "mprotect", "mremap", "madvise", "fork",  "exit",   "open",  "close",  "bind",
+                   "unbind",   "enable", "disable", "sleep", "wait",   "expect"},
+                  "memmove, fill, noop: device operations (submit). touch: loads or stores to each page; "
+                  "verify: compare bytes with what they have to be; mmap, munmap, remap (both), mprotect, "
+                  "mremap, madvise: of a buffer; fork, exit: of the process; open, close: a work queue of a "
+                  "device, with its bind and unbind; bind, unbind: the address space alone; enable, disable: "
+                  "a feature of a device; sleep, wait: for a time or a step; expect: a condition. A step "
+                  "begins when the one before has ended.",
+                  "MODEL")
+          .text("name", &P::name, "", "Others refer to the step by it: `name`, or `process.name`.", "")
+          .time("at", &P::at, "0 ps", "0 ps", "1000 s",
+                "It begins no earlier than this long after the workload began.", "MODEL")
+          .text("from", &P::from, "", "Source buffer of a memmove.", "MODEL")
+          .text("to", &P::to, "", "Destination buffer; the buffer of other steps that have one.", "MODEL")
+          .text("device", &P::device, "",
+                "Device of operations and of open, close, bind, unbind, enable, disable; empty: the "
+                "process's.",
+                "MODEL")
+          .text("process", &P::process, "", "fork: the process, with this one as parent, that begins.",
+                "MODEL")
+          .bytes("offset", &P::offset, "0 B", "0 B", "1 TiB",
+                 "Where in the destination buffer the step's part begins; whole pages except for operations.",
+                 "MODEL")
+          .bytes("length", &P::length, "0 B", "0 B", "1 TiB",
+                 "Length of that part; 0: to the end of the buffer.", "MODEL")
+          .bytes("size", &P::size, "4 KiB", "1 B", "2 GiB", "Bytes of one operation.", "MODEL")
+          .count("count", &P::count, "1", 1, std::uint64_t{1} << 40U, "How many operations.", "MODEL")
+          .choice("order", &P::order, "sequential", {"sequential", "random"},
+                  "Where in the buffers operations go: one behind the other, or anywhere at multiples of 64 "
+                  "bytes.",
+                  "MODEL")
+          .count("outstanding", &P::outstanding, "0", 0, 65535,
+                 "Operations submitted and not completed; 0: as the process says.", "MODEL")
+          .address("pattern", &P::pattern, "0x5AA5C33C0FF09669", "Eight bytes a fill repeats.", "MODEL")
+          .choice("place", &P::place, "same", {"same", "new"},
+                  "Where mmap and remap put the buffer: at its old address, or at one never used.", "MODEL")
+          .time("time", &P::time, "1 us", "1 ps", "1000 s", "How long sleep sleeps.", "MODEL")
+          .flag("write", &P::write, "true", "touch: stores rather than loads.", "MODEL")
+          .choice("rights", &P::rights, "read_write", {"none", "read", "read_write"},
+                  "mprotect: what is allowed from now on.", "LINUX mm/mprotect.c")
+          .choice(
+              "advice", &P::advice, "dontneed", {"dontneed", "pageout"},
+              "madvise: dontneed drops pages and what they hold; pageout reclaims them, their bytes go to "
+              "swap.",
+              "LINUX mm/madvise.c")
+          .choice("feature", &P::feature, "sva", {"sva", "iopf"}, "enable, disable: which.",
+                  "LINUX drivers/iommu/iommu.c")
+          .choice("error", &P::error, "none", errno_choices(),
+                  "What the step has to end with; anything else fails a check of the run.", "MODEL")
+          .text("step", &P::step, "", "wait: until this step has ended; expect: a number of this step.",
+                "MODEL")
+          .text("statistic", &P::statistic, "", "expect: path of a statistic.", "MODEL")
+          .text("field", &P::field, "value",
+                "expect: which of the statistic's numbers, as in `checks`; of a step: latency, completed, "
+                "failed, bytes, pages, pasid, users or error.",
+                "MODEL")
+          .text("since", &P::since, "", "expect: the statistic's increase since this step began.", "MODEL")
+          .text("equals", &P::equals, "", "expect: the number, a time or a size, within `tolerance`.",
+                "MODEL")
+          .number("tolerance", &P::tolerance, "0", 0, 1, "expect: share of `equals` it may be off.", "MODEL")
+          .text("at_least", &P::at_least, "", "expect: smallest number, time or size that is all right.",
+                "MODEL")
+          .text("at_most", &P::at_most, "", "expect: largest number, time or size that is all right.",
+                "MODEL")
+          .check([](const P& p, const Complain& bad) {
+            for (const auto& [key, text] : {std::pair{"equals", p.equals}, std::pair{"at_least", p.at_least},
+                                            std::pair{"at_most", p.at_most}}) {
+              if (!text.empty() && !parse_figure(text).has_value()) {
+                bad(key, "'" + text + "' is no number, time or size");
+              } else if (!text.empty() && p.action != "expect") {
+                bad(key, "only expect has it");
+              }
+            }
+          });
+  return table;
+}
+
+const ParamTable<ThreadParams>& thread_params() {
+  using P = ThreadParams;
+  static const ParamTable<P> table =
+      ParamTable<P>("A further thread of a process: its steps run beside the process's own")
+          .text("name", &P::name, "", "For messages.", "")
+          .count("outstanding", &P::outstanding, "1", 1, 65535, "Operations submitted and not completed.",
+                 "MODEL")
+          .groups("steps", &P::steps, step_params(), "What it does, one after the other.")
+          .check([](const P& p, const Complain& bad) {
+            if (p.name.empty()) bad("name", "a thread needs a name");
+          });
+  return table;
+}
+
+const ParamTable<ProcessParams>& process_params() {
+  using P = ProcessParams;
+  static const ParamTable<P> table =
+      ParamTable<P>("A process that shares its address space with devices")
+          .text("name", &P::name, "", "For messages and statistics.", "")
+          .text("device", &P::device, "",
+                "The device it opens before its first step and closes at its end, and that steps mean when "
+                "they name none; empty: its steps open devices.",
+                "")
+          .text("parent", &P::parent, "",
+                "The process whose fork step begins this one. It inherits the parent's buffers, not its "
+                "bonds.",
+                "LINUX kernel/fork.c")
+          .count("outstanding", &P::outstanding, "16", 1, 65535, "Operations submitted and not completed.",
+                 "MODEL")
+          .flag("verify_each", &P::verify_each, "true",
+                "Compare the destination of each operation when it has completed; otherwise only in verify "
+                "steps and "
+                "at the end.",
+                "MODEL")
+          .flag("tagged_pointers", &P::tagged_pointers, "false",
+                "It uses the upper bits of addresses for itself (LAM), which devices do not understand.",
+                "LINUX arch_pgtable_dma_compat")
+          .groups("buffers", &P::buffers, buffer_params(), "Its buffers.")
+          .groups("steps", &P::steps, step_params(), "What it does, one after the other.")
+          .groups("threads", &P::threads, thread_params(), "What it does beside that.")
+          .check([](const P& p, const Complain& bad) {
+            if (p.name.empty()) bad("name", "a process needs a name");
+          });
+  return table;
+}
+
+bool is_operation(const StepParams& step) {
+  return step.action == "memmove" || step.action == "fill" || step.action == "noop";
+}
+
+bool ThreadParams::submits() const { return std::any_of(steps.begin(), steps.end(), is_operation); }
+
+void for_each_step(const ProcessParams& process, const std::function<void(const StepParams&)>& visit) {
+  for (const StepParams& step : process.steps) visit(step);
+  for (const ThreadParams& thread : process.threads) {
+    for (const StepParams& step : thread.steps) visit(step);
+  }
+}
+
+std::vector<std::string> devices_opened(const ProcessParams& process) {
+  std::vector<std::string> names;
+  const auto add = [&](const std::string& name) {
+    if (!name.empty() && std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+  };
+  add(process.device);
+  for_each_step(process, [&](const StepParams& step) {
+    if (step.action == "open") add(step.device);
+  });
+  return names;
+}
+
+std::optional<double> parse_figure(const std::string& text) {
+  double value = 0;
+  const char* end = text.data() + text.size();
+  if (const auto result = std::from_chars(text.data(), end, value);
+      result.ec == std::errc() && result.ptr == end) {
+    return value;
+  }
+  for (const Quantity kind : {Quantity::kTime, Quantity::kBytes}) {
+    try {
+      return static_cast<double>(parse_quantity(kind, text));
+    } catch (const std::invalid_argument&) {
+      // The next kind may know its unit.
+    }
+  }
+  return std::nullopt;
+}
+
+Bounds bounds_of(const StepParams& expect) {
+  Bounds bounds{-1e300, 1e300};
+  if (!expect.equals.empty()) {
+    const double value = parse_figure(expect.equals).value_or(0);
+    const double margin = std::abs(value) * expect.tolerance;
+    bounds = {value - margin, value + margin};
+  }
+  if (!expect.at_least.empty()) bounds.low = std::max(bounds.low, parse_figure(expect.at_least).value_or(0));
+  if (!expect.at_most.empty()) bounds.high = std::min(bounds.high, parse_figure(expect.at_most).value_or(0));
+  return bounds;
+}
+
+std::string bounds_text(const StepParams& expect) {
+  std::string text;
+  const auto part = [&text](const std::string& words) { text += (text.empty() ? "" : ", ") + words; };
+  if (!expect.equals.empty()) {
+    part(expect.tolerance == 0 ? expect.equals
+                               : fmt::format("{} +- {} %", expect.equals, expect.tolerance * 100));
+  }
+  if (!expect.at_least.empty()) part("at least " + expect.at_least);
+  if (!expect.at_most.empty()) part("at most " + expect.at_most);
+  return text;
+}
+
+std::string full_step_name(const std::string& process, const std::string& name) {
+  return name.find('.') == std::string::npos ? process + "." + name : name;
+}
+
+const std::vector<std::string>& step_fields() {
+  static const std::vector<std::string> fields = {"latency", "completed", "failed", "bytes",
+                                                  "pages",   "pasid",     "users",  "error"};
+  return fields;
+}
+
+}  // namespace svasim
