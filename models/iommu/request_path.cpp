@@ -153,9 +153,6 @@ Iommu::Action Iommu::answer_interrupt_range(Request& r) {
   Translation t = answer_of(r);
   t.untranslated_only = !no_write;
   add_entry(r, t);
-  if (context_.monitor != nullptr) {
-    report_use(r, t);
-  }
   return Action::kAnswer;
 }
 
@@ -193,6 +190,9 @@ Iommu::Action Iommu::conclude_translation(Request& r) {
     return Action::kAnswer;
   }
   add_entry(r, t);
+  if (context_.monitor != nullptr) {
+    report_use(r, t);
+  }
   const unsigned asked = translations_asked(*r.payload);
   const Addr end = r.payload->get_address() + Addr{asked} * kPageSize;
   const Addr next = ((r.iova >> r.shift) + 1) << r.shift;

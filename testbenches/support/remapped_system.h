@@ -151,7 +151,7 @@ class RemappedSystem {
   // No page is granted while uses are watched.
   void use_direct_memory() {
     context_.monitor = nullptr;
-    device_->direct_memory = true;
+    device_.direct_memory = true;
   }
   RequestSource& device() { return device_; }
   bool loose() const { return context_.loose(); }
