@@ -26,6 +26,7 @@ struct Opening {
   DsaDriver* driver = nullptr;
   SvaCore::Handle bond = nullptr;
   bool open = false;
+  bool closing = false;
 };
 
 // System calls. Those with a Result end by calling it, at once or later.

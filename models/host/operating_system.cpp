@@ -224,6 +224,12 @@ void OperatingSystem::close_all(std::size_t index, Task done) {
   Process& process = *programs_[index].process;
   const auto again = [this, index, done] { close_all(index, done); };
   for (Opening& opening : process.openings()) {
+    if (opening.closing) {
+      // A thread of the process has begun to.
+      constexpr Ps kAgain = 1'000'000;
+      machine().after(kAgain, again);
+      return;
+    }
     if (opening.open) {
       close(process, opening, [again](Errno) { again(); });
       return;
@@ -282,10 +288,14 @@ void OperatingSystem::open(Process& process, Opening& opening, Result result) {
 }
 
 void OperatingSystem::close(Process& /*process*/, Opening& opening, Result result) {
+  if (!opening.open || opening.closing) {
+    return result(Errno::kInvalid);
+  }
+  opening.closing = true;
   // The device stops first, so that no access and no page request of the PASID can follow.
   opening.driver->close(opening.queue, [this, &opening, result] {
     sva_.unbind(opening.bond, [&opening, result] {
-      opening.open = false;
+      opening.open = opening.closing = false;
       opening.bond = nullptr;
       result(Errno::kNone);
     });

@@ -37,12 +37,17 @@ unsigned Process::index_of(const std::string& name) const {
   SVASIM_CHECK(false, "there is no buffer " + name);
 }
 
-Opening& Process::opening(const std::string& device) {
+Opening* Process::find_opening(const std::string& device) {
   const std::string& name = device.empty() ? params_.device : device;
-  for (Opening& opening : openings_) {
-    if (opening.name == name) return opening;
-  }
-  SVASIM_CHECK(false, params_.name + " has no work queue of " + name);
+  const auto found = std::find_if(openings_.begin(), openings_.end(),
+                                  [&name](const Opening& opening) { return opening.name == name; });
+  return found == openings_.end() ? nullptr : &*found;
+}
+
+Opening& Process::opening(const std::string& device) {
+  Opening* found = find_opening(device);
+  SVASIM_CHECK(found != nullptr, params_.name + " has no work queue of " + device);
+  return *found;
 }
 
 void Process::map_buffer(Buffer& buffer, Addr address) {

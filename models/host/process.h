@@ -38,6 +38,8 @@ class Process : public BufferSet {
 
   const ProcessParams& params() const { return params_; }
   std::vector<Opening>& openings() { return openings_; }
+  // Of the process's own device when `device` is empty; nullptr when no step ever opens it.
+  Opening* find_opening(const std::string& device);
   Opening& opening(const std::string& device);
   // Bonds beside those of openings, a handle for each bind.
   std::map<std::string, std::vector<SvaCore::Handle>>& binds() { return binds_; }

@@ -284,7 +284,8 @@ void Thread::device_step(const StepParams& step) {
       end(error);
     });
   } else if (step.action == "close") {
-    kernel_.close(process_, process_.opening(device), end);
+    Opening* opening = process_.find_opening(device);
+    opening == nullptr ? end(Errno::kInvalid) : kernel_.close(process_, *opening, end);
   } else if (step.action == "bind") {
     kernel_.bind(process_, device, [this, device, note, end](Errno error, SvaCore::Handle handle) {
       if (handle != nullptr) process_.binds()[device].push_back(handle);
@@ -293,6 +294,9 @@ void Thread::device_step(const StepParams& step) {
     });
   } else if (step.action == "unbind") {
     std::vector<SvaCore::Handle>& handles = process_.binds()[device];
+    if (handles.empty()) {
+      return end(Errno::kInvalid);
+    }
     const SvaCore::Handle handle = handles.back();
     handles.pop_back();
     result_.users = handle->users - 1;

@@ -192,7 +192,12 @@ void Iommu::invalidate_caches(const InvalidationOperation& operation) {
       if (always || operation.drain_reads) drain_.reads_before = next_number_;
       if (always || operation.drain_writes) drain_.writes_before = next_number_;
       if (always || operation.drain_reads || operation.drain_writes) latest_drained_ = latest_retire_;
-      return invalidate_translations(operation.scope);
+      invalidate_translations(operation.scope);
+      // WHY not at the wait: a page request's implicit invalidation between the two drains nothing.
+      if (always || (operation.drain_reads && operation.drain_writes)) {
+        drained_scopes_ = translator_.stale_check().count();
+      }
+      return;
     }
     default:
       return;  // interrupt entries are not cached
@@ -210,7 +215,7 @@ void Iommu::wait_for_drain(const InvalidationOperation& operation,
   wait.drain = drain_;
   wait.drain.page_requests_before = operation.page_drain ? next_number_ : 0;
   wait.devices_before = command ? 0 : device_invalidation_number_ + 1;
-  wait.scopes = translator_.stale_check().count();
+  wait.scopes = drained_scopes_;
   wait.history = history_.count();
   wait.executed = now_ps();
   wait.earliest = std::max(wait.executed, operation.page_drain ? latest_retire_ : latest_drained_);

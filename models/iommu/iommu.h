@@ -458,9 +458,10 @@ class Iommu : public sc_core::sc_module,
   std::uint64_t buffer_offset_ = 0;
   unsigned buffer_bytes_ = 0;
   bool queue_busy_ = false;
-  bool queue_running_ = false;     // loose timing: inside run_queue_now
-  std::uint32_t queue_epoch_ = 0;  // work of an earlier epoch is void
-  Drain drain_;                    // asked for by the invalidations so far
+  bool queue_running_ = false;        // loose timing: inside run_queue_now
+  std::uint32_t queue_epoch_ = 0;     // work of an earlier epoch is void
+  Drain drain_;                       // asked for by the invalidations so far
+  std::uint64_t drained_scopes_ = 0;  // for StaleCheck: those a wait completes
   InvalidationHistory history_;
   std::uint64_t noted_ = 0;  // offset in the queue up to which history_ knows it
   std::vector<PendingWait> waits_;

@@ -124,6 +124,29 @@ TEST(IommuDrain, RequestsAfterTheInvalidationAreNotDrained) {
   EXPECT_FALSE(bench.device().answer(read).done);
 }
 
+// A page request's implicit invalidation is nobody's to complete: a walk that began before it may use what it
+// finds, whatever wait completes meanwhile.
+TEST(IommuDrain, ImplicitInvalidationsAreNotCompletedByWaits) {
+  IommuBenchOptions options;
+  options.walker_step = 2000 * kNs;
+  Bench bench(options);
+  bench.first->map(kA, Bench::kData, 12, kUsed);
+  bench.enable();
+  bench.ask(bench.read(Bench::kPasid, kA));
+  ASSERT_TRUE(bench.invalidate({make_iotlb_global()}));
+  const std::size_t read = bench.device().send(bench.read(Bench::kPasid, kA), kNs);
+  bench.run_for(500 * kNs);
+  bench.device().send(bench.page_request(Bench::kPasid, kA, false, true, 1), kNs);
+  bench.run_for(500 * kNs);
+  bench.submit({make_wait_status(Bench::kStatus, 77)});
+  bench.run_for(1000 * kNs);
+  EXPECT_EQ(bench.status(), 77U);
+  ASSERT_FALSE(bench.device().answer(read).done);
+  bench.run_for(20'000 * kNs);
+  ASSERT_TRUE(bench.device().answer(read).done);
+  EXPECT_EQ(bench.iommu->stats().stale_uses.value, 0U);
+}
+
 // DR and DW of a descriptor choose what is drained before major version 2; from then on it is always both.
 struct Choice {
   unsigned version;
