@@ -243,9 +243,7 @@ class IommuComponent : public ModelComponent<IommuWiring, iommu_wiring, Iommu>, 
   }
   bool wants_future() const override { return params().model.iotlb.policy == kOraclePolicy; }
   bool future_by_requester() const override { return params().model.iotlb.by_requester(); }
-  void watch_uses(Binder&, StaleUseDetector& detector) override {
-    detector.watch(name(), model(), *view_);
-  }
+  void watch_uses(Binder&, StaleUseDetector& detector) override { detector.watch(name(), model(), *view_); }
   void add_checks(const std::string& name, RunChecks& checks) const override {
     checks.none(name + ".stale_uses", model().stats().stale_uses.value);
   }

@@ -134,7 +134,7 @@ class Atc : public sc_core::sc_module,
     bool active = false;
     bool misbehaves = false;
     bool logged = false;
-    std::uint64_t position = 0;  // in the log
+    std::uint64_t position = 0;                     // in the log
     std::uint8_t waiting = 0;                       // traffic classes not completed, as bits
     std::array<unsigned, kTrafficClasses> reads{};  // outstanding reads that used a covered translation
     Ps arrived = 0;
