@@ -30,7 +30,7 @@ const char* const kHelp =
     "  config check CONFIG      find what is wrong with a configuration\n"
     "  config show CONFIG       print it with everything filled in\n"
     "  config schema            JSON schema of configurations, for editors\n"
-    "  list [WHAT]              components, parameters, statistics, policies or formats there are\n"
+    "  list [WHAT]              components, parameters, statistics, policies, formats or steps there are\n"
     "  trace info PATH          what a captured trace contains\n"
     "\n"
     "  svasim COMMAND --help    more about a command\n"

@@ -6,6 +6,7 @@
 #include "base/stats.h"
 #include "base/suggest.h"
 #include "models/formats/page_table_format.h"
+#include "models/host/steps/step_kind.h"
 #include "models/stale_uses/stale_use_stats.h"
 #include "models/tlb/replacement.h"
 #include "models/walker/walk_order.h"
@@ -18,8 +19,8 @@
 namespace svasim {
 namespace {
 
-const std::vector<std::string> kCategories = {"components", "parameters", "statistics",
-                                              "policies",   "orders",     "formats"};
+const std::vector<std::string> kCategories = {"components", "parameters", "statistics", "policies",
+                                              "orders",     "formats",    "steps"};
 
 std::vector<const ComponentType*> selected(const std::vector<std::string>& names) {
   std::vector<const ComponentType*> types;
@@ -100,11 +101,17 @@ void list_formats(std::ostream& out) {
   }
 }
 
+void list_steps(std::ostream& out) {
+  for (const StepKind& kind : step_kinds()) {
+    out << fmt::format("{:<16} {}\n{:<16}   {}\n", kind.name, kind.meaning, "", fmt::join(kind.keys, ", "));
+  }
+}
+
 }  // namespace
 
 int list_command(const std::vector<std::string>& args, Console& console) {
   CommandOptions options(
-      "svasim list [components|parameters|statistics|policies|orders|formats] [TYPE...]",
+      "svasim list [components|parameters|statistics|policies|orders|formats|steps] [TYPE...]",
       "Lists what there is; parameters and statistics are printed as Markdown tables, of the\n"
       "named component types or of all.");
   options.positional("WHAT", 1);
@@ -123,6 +130,7 @@ int list_command(const std::vector<std::string>& args, Console& console) {
     if (category == "policies") list_policies(console.out);
     if (category == "orders") list_orders(console.out);
     if (category == "formats") list_formats(console.out);
+    if (category == "steps") list_steps(console.out);
   }
   return kExitOk;
 }

@@ -32,33 +32,26 @@ class Thread {
   // The first step that was not carried out; nullptr: there is none.
   const StepParams* left() const { return next_ < steps_.size() ? &steps_[next_] : nullptr; }
 
- private:
-  using Result = Kernel::Result;
-
-  void begin_step();
-  void carry_out(const StepParams& step);
-  void end_step(Errno error);
-  void end_action(Errno error) {
-    ++actions_done_;
-    end_step(error);
-  }
-  // What an action does when it has taken this long.
+  // For the kinds of steps (steps/), about the step being carried out.
+  Kernel& kernel() { return kernel_; }
+  Process& process() { return process_; }
+  StepResult& result() { return result_; }
+  bool stopped() const { return stopped_; }
+  // Does something when this time has passed, unless the process exits before.
   void later(Ps time, Task task);
-
-  void touch(const StepParams& step);
-  void touch_page(const StepParams& step, std::uint64_t at, std::uint64_t end);
-  // After the step's call has taken its time, `change` changes page tables; then devices are told.
-  void change_tables(const StepParams& step, std::function<Stale(Addr start, Addr end)> change,
-                     std::function<void(std::uint64_t pages, Task next)> after);
-  void verify_before_loss(const StepParams& step, std::uint64_t length);
-  void munmap(const StepParams& step, const Task& then);
-  void mprotect(const StepParams& step);
-  void mremap(const StepParams& step);
-  void madvise(const StepParams& step);
-  void device_step(const StepParams& step);
+  // The step has ended.
+  void end(Errno error = Errno::kNone);
+  // Carries out its device operations and ends it.
+  void operate(const StepParams& step);
+  // Ends it and the process.
+  void exit();
   std::string device_of(const StepParams& step) const;
   // The part of its buffer that a step is about.
   AddressSpan part_of(const StepParams& step) const;
+
+ private:
+  void begin_step();
+  void end_step(Errno error);
 
   std::string who_;
   const std::vector<StepParams>& steps_;

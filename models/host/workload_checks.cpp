@@ -3,24 +3,18 @@
 
 #include <algorithm>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
 #include <string>
 
 #include "base/suggest.h"
 #include "models/host/host_params.h"
+#include "models/host/steps/step_kind.h"
 
 namespace svasim {
 
 namespace {
-
-// What is known of a process before a step.
-struct Known {
-  std::map<std::string, bool> mapped;  // by buffer
-  std::set<std::string> open;          // devices
-  std::map<std::string, unsigned> binds;
-  std::string exited;  // the step that ended the process
-};
 
 class WorkloadChecks {
  public:
@@ -175,15 +169,15 @@ class WorkloadChecks {
 
   // --- steps ---
 
-  static Known begin_state(const ProcessParams& process) {
-    Known known;
+  static KnownState begin_state(const ProcessParams& process) {
+    KnownState known;
     for (const BufferParams& buffer : process.buffers) known.mapped[buffer.name] = buffer.mapped;
     if (!process.device.empty()) known.open.insert(process.device);
     return known;
   }
 
   // What happens in order. With several threads nobody knows the order.
-  void follow(std::size_t index, Known known) {
+  void follow(std::size_t index, KnownState known) {
     const ProcessParams& process = host_.processes[index];
     if (!process.threads.empty() || depth_ > host_.processes.size()) return;
     ++depth_;
@@ -192,7 +186,7 @@ class WorkloadChecks {
   }
 
   // Without a state: what can be said of each step alone.
-  void check_steps(const Place& place, const std::vector<StepParams>& steps, Known* known) {
+  void check_steps(const Place& place, const std::vector<StepParams>& steps, KnownState* known) {
     for (std::size_t i = 0; i < steps.size(); ++i) {
       const auto bad = [&](const std::string& key, const std::string& what) {
         complain(place, steps, i, key, what);
@@ -208,16 +202,14 @@ class WorkloadChecks {
     }
   }
 
-  using Bad = std::function<void(const std::string& key, const std::string& what)>;
+  using Bad = StepKind::Bad;
 
   static bool has_buffer(const StepParams& step) {
-    static const std::set<std::string> actions = {"memmove", "fill",  "touch",    "verify", "mmap",
-                                                  "munmap",  "remap", "mprotect", "mremap", "madvise"};
-    return actions.count(step.action) != 0;
+    return kind_of(step).subject == StepKind::Subject::kBuffer;
   }
   static bool has_device(const StepParams& step) {
-    static const std::set<std::string> actions = {"open", "close", "bind", "unbind", "enable", "disable"};
-    return is_operation(step) || actions.count(step.action) != 0;
+    const StepKind& kind = kind_of(step);
+    return kind.operation || kind.subject == StepKind::Subject::kDevice;
   }
   static std::string device_of(const ProcessParams& process, const StepParams& step) {
     return step.device.empty() ? process.device : step.device;
@@ -227,6 +219,7 @@ class WorkloadChecks {
                    const Bad& bad) const {
     const StepParams& step = steps[index];
     const ProcessParams& process = host_.processes[place.process];
+    check_keys(step, bad);
     if (has_buffer(step)) check_part(process, step, bad);
     if (has_device(step)) {
       const std::string device = device_of(process, step);
@@ -257,6 +250,21 @@ class WorkloadChecks {
       }
     }
     if (step.action == "expect") check_expect(place, steps, index, bad);
+  }
+
+  // A value that a step does not use is a misunderstanding; a default is none, so that resolved
+  // configurations can be run again.
+  static void check_keys(const StepParams& step, const Bad& bad) {
+    static const nlohmann::json defaults = step_params().to_json(step_params().defaults());
+    static const std::set<std::string> common = {"do", "name", "at"};
+    const StepKind& kind = kind_of(step);
+    const nlohmann::json given = step_params().to_json(step);
+    for (const auto& [key, value] : given.items()) {
+      if (value != defaults.at(key) && common.count(key) == 0 && !kind.uses(key)) {
+        bad(key, fmt::format("{} does not use it; it uses {}", step.action,
+                             kind.keys.empty() ? "none" : fmt::format("{}", fmt::join(kind.keys, ", "))));
+      }
+    }
   }
 
   void check_part(const ProcessParams& process, const StepParams& step, const Bad& bad) const {
@@ -338,45 +346,21 @@ class WorkloadChecks {
     }
   }
 
-  void check_in_order(const Place& place, const StepParams& step, std::size_t index, Known& known,
+  void check_in_order(const Place& place, const StepParams& step, std::size_t index, KnownState& known,
                       const Bad& bad) {
-    const ProcessParams& process = host_.processes[place.process];
-    const bool fails = step.error != "none";
-    if (has_buffer(step)) {
-      const auto need = [&](const char* key, const std::string& name, bool state) {
-        const auto found = known.mapped.find(name);
-        if (found != known.mapped.end() && found->second != state) {
-          bad(key, "buffer \"" + name + "\" is " + (state ? "not mapped" : "mapped already"));
-        }
-      };
-      if (!fails) need("to", step.to, step.action != "mmap");
-      if (step.action == "memmove") need("from", step.from, true);
-      if (step.action == "munmap" && step.offset == 0 && step.length == 0) known.mapped[step.to] = false;
-      if (step.action == "mmap") known.mapped[step.to] = true;
-    }
-    const std::string device = device_of(process, step);
-    const bool open = known.open.count(device) != 0;
-    if ((is_operation(step) || step.action == "close") && !open && is_device(device)) {
-      bad("device", device + " is not open here");
-    } else if (step.action == "open" && open && !fails) {
-      bad("device", device + " is open already");
-    } else if (step.action == "unbind" && known.binds[device] == 0) {
-      bad("device", device + " is not bound here");
-    }
-    if (!fails) {
-      if (step.action == "open") known.open.insert(device);
-      if (step.action == "close") known.open.erase(device);
-      if (step.action == "bind") ++known.binds[device];
-      if (step.action == "unbind" && known.binds[device] != 0) --known.binds[device];
+    const StepKind& kind = kind_of(step);
+    const std::string device = device_of(host_.processes[place.process], step);
+    if (kind.follow != nullptr && (!has_device(step) || is_device(device))) {
+      kind.follow(known, step, device, bad);
     }
     if (step.action == "exit") known.exited = fmt::format("step {}", index + 1);
-    if (step.action == "fork" && !fails) follow_child(step.process, known);
+    if (step.action == "fork" && step.error == "none") follow_child(step.process, known);
   }
 
-  void follow_child(const std::string& name, const Known& parent) {
+  void follow_child(const std::string& name, const KnownState& parent) {
     const ProcessParams* child = find_process(name);
     if (child == nullptr) return;
-    Known known;
+    KnownState known;
     known.mapped = parent.mapped;
     for (auto& [buffer, mapped] : known.mapped) {
       const BufferParams* params = find_buffer(*child, buffer);
