@@ -12,24 +12,32 @@ namespace svasim {
 enum class Errno : std::uint8_t {
   kNone = 0,
   kNoEntry = 2,
+  kAgain = 11,
   kNoMemory = 12,
+  kAccess = 13,
   kFault = 14,
   kBusy = 16,
+  kExists = 17,
   kNoDevice = 19,
   kInvalid = 22,
   kNoSpace = 28,
+  kRange = 34,
   kOverflow = 75,
 };
 
-inline constexpr std::array<std::pair<Errno, const char*>, 9> kErrnoNames = {
+inline constexpr std::array<std::pair<Errno, const char*>, 13> kErrnoNames = {
     {{Errno::kNone, "none"},
      {Errno::kNoEntry, "ENOENT"},
+     {Errno::kAgain, "EAGAIN"},
      {Errno::kNoMemory, "ENOMEM"},
+     {Errno::kAccess, "EACCES"},
      {Errno::kFault, "EFAULT"},
      {Errno::kBusy, "EBUSY"},
+     {Errno::kExists, "EEXIST"},
      {Errno::kNoDevice, "ENODEV"},
      {Errno::kInvalid, "EINVAL"},
      {Errno::kNoSpace, "ENOSPC"},
+     {Errno::kRange, "ERANGE"},
      {Errno::kOverflow, "EOVERFLOW"}}};
 
 constexpr const char* errno_name(Errno error) {

@@ -15,24 +15,16 @@ IommuDriver::IommuDriver(std::string name, unsigned index, Machine& machine, Pag
     : name_(std::move(name)),
       index_(index),
       machine_(machine),
-      pages_(pages),
       registers_(registers),
       params_(params),
       stats_(stats),
       log_(log),
-      queue_(machine, pages, registers, params.invalidation.order, params.invalidation, stats) {
-  root_ = zeroed_pages(1);
-  page_request_bytes_ = VtdPqa::bytes(params.faults.queue_order);
-  page_requests_ = zeroed_pages(page_request_bytes_ / kPageSize);
-}
-
-Addr IommuDriver::zeroed_pages(std::uint64_t count) {
-  const Addr pages = pages_.needed(pages_.allocate_contiguous(count), "the structures of an IOMMU");
-  for (std::uint64_t i = 0; i < count; ++i) {
-    machine_.memory().zero_page(pages + i * kPageSize);
-  }
-  return pages;
-}
+      queue_(machine, pages, registers, params.invalidation.order, params.invalidation, stats),
+      tables_(machine.memory(), pages),
+      page_requests_(
+          {name_, index_, registers_, [this](RequesterId id) { return tables_.has_device(id); },
+           [this](const PageRequest& last) { respond(last, PageResponseCode::kInvalidRequest, [] {}); }},
+          machine, pages, params_, stats, log) {}
 
 // --- set-up ---
 
@@ -75,26 +67,11 @@ bool IommuDriver::walks(unsigned levels, bool gigabyte_pages) const {
   return (!gigabyte_pages || VtdCap::FS1GP::get(cap_) != 0) && (levels == 4 || VtdCap::FS5LP::get(cap_) != 0);
 }
 
-// SPEC: [VTD 7.5]
-void IommuDriver::set_up_page_requests(const InterruptMessage& message, const Task& next) {
-  if (VtdEcap::PRS::get(ecap_) == 0) {
-    next();
-    return;
-  }
-  Script script(machine_);
-  script.write64(reg(vtd_reg::kPqh), 0)
-      .write64(reg(vtd_reg::kPqt), 0)
-      .write64(reg(vtd_reg::kPqa),
-               VtdPqa::PQA::in_place(page_requests_) | VtdPqa::PQS::make(params_.faults.queue_order));
-  program_event(script, vtd_reg::kPectl, message);
-  script.run(next);
-}
-
 void IommuDriver::start(PageRequestSink& sink, Devices devices, Task done) {
   sink_ = &sink;
   const InterruptMessage fault = machine_.add_interrupt([this] { on_fault_event(); });
   const InterruptMessage wait = machine_.add_interrupt([this] { queue_.on_event(); });
-  const InterruptMessage request = machine_.add_interrupt([this] { on_page_request_event(); });
+  const InterruptMessage request = machine_.add_interrupt([this] { page_requests_.on_event(); });
   Script script(machine_);
   script.read(reg(vtd_reg::kCap), 8, [this](std::uint64_t value) { cap_ = value; })
       .read(reg(vtd_reg::kEcap), 8, [this](std::uint64_t value) { ecap_ = value; })
@@ -107,10 +84,17 @@ void IommuDriver::start(PageRequestSink& sink, Devices devices, Task done) {
   // Invalidation queue. SPEC: [VTD 6.5.2]
   script.write64(reg(vtd_reg::kIqt), 0).write64(reg(vtd_reg::kIqa), queue_.iqa());
   command(script, static_cast<std::uint32_t>(VtdGcmd::QIE::kMask));
-  script.step([this, request](const Task& next) { set_up_page_requests(request, next); });
+  script.step([this, request](const Task& next) {
+    Script set_up(machine_);
+    if (VtdEcap::PRS::get(ecap_) != 0) {
+      page_requests_.set_up(set_up, *sink_);
+      program_event(set_up, vtd_reg::kPectl, request);
+    }
+    set_up.run(next);
+  });
   // Root table, and nothing cached from before. SPEC: [VTD 6.6, 11.4.5]
   script.write64(reg(vtd_reg::kRtaddr),
-                 VtdRtaddr::RTA::in_place(root_) |
+                 VtdRtaddr::RTA::in_place(tables_.root()) |
                      VtdRtaddr::TTM::make(static_cast<std::uint64_t>(TranslationMode::kScalable)));
   command(script, static_cast<std::uint32_t>(VtdGcmd::SRTP::kMask));
   script.step([this](const Task& next) {
@@ -124,41 +108,8 @@ void IommuDriver::start(PageRequestSink& sink, Devices devices, Task done) {
 
 // --- translation structures ---
 
-// SPEC: [VTD 9]: hardware may read an entry in pieces, so P is written last.
-void IommuDriver::set_entry(Addr entry, const Words<8>& words) {
-  PhysicalMemory& memory = machine_.memory();
-  for (std::size_t i = words.size(); i-- > 0;) {
-    memory.write64(entry + i * sizeof(std::uint64_t), words[i]);
-  }
-}
-
 void IommuDriver::attach(RequesterId id, Devices can, Task done) {
-  PhysicalMemory& memory = machine_.memory();
-  using Root = ScalableRootEntry;
-  const Addr root_half = Root::address(root_, id) + Root::half(id) * sizeof(std::uint64_t);
-  Addr contexts = Root::LCTP::Bits::in_place(memory.read64(root_half));
-  if (contexts == 0) {
-    contexts = zeroed_pages(1);
-    memory.write64(root_half, contexts | Root::LP::kMask);
-  }
-  Device& device = devices_[id];
-  device.ats = can.ats;
-  const std::uint64_t directory_bits = std::max(pasid_bits_, 13U) - 6;
-  device.directory = zeroed_pages(
-      ((std::uint64_t{1} << directory_bits) * PasidDirectoryEntry::kBytes + kPageSize - 1) / kPageSize);
-  Words<4> context{};
-  using Context = ScalableContextEntry;
-  Context::P::set(context, 1);
-  Context::DTE::set(context, can.ats);
-  Context::PASIDE::set(context, 1);
-  Context::PRE::set(context, can.page_requests);
-  Context::PDTS::set(context, directory_bits - 7);
-  Context::PASIDDIRPTR::set_in_place(context, device.directory);
-  const Addr entry = Context::address(contexts, id);
-  device.context = entry;
-  for (std::size_t i = context.size(); i-- > 0;) {
-    memory.write64(entry + i * sizeof(std::uint64_t), context[i]);
-  }
+  tables_.add_device(id, can.ats, can.page_requests, pasid_bits_);
   // SPEC: [VTD 6.1, Table 28]: not present -> present needs nothing unless faults are cached (CM).
   if (VtdCap::CM::get(cap_) == 0) {
     machine_.after(1, std::move(done));
@@ -169,67 +120,67 @@ void IommuDriver::attach(RequesterId id, Devices can, Task done) {
                 std::move(done));
 }
 
-Addr IommuDriver::pasid_entry(RequesterId id, Pasid pasid) {
-  Device& device = devices_.at(id);
-  const std::uint32_t index = pasid.value() >> 6U;
-  Addr& table = device.tables[index];
-  if (table == 0) {
-    table = zeroed_pages(1);
-    machine_.memory().write64(PasidDirectoryEntry::address(device.directory, pasid),
-                              table | PasidDirectoryEntry::P::kMask);
-  }
-  return PasidTableEntry::address(table, pasid);
-}
-
-// SPEC: [VTD 9.6], [LINUX intel_pasid_setup_first_level]
-void IommuDriver::bind(RequesterId device, Pasid pasid, Addr table, Task done) {
-  using Entry = PasidTableEntry;
-  Words<8> entry{};
-  Entry::P::set(entry, 1);
-  Entry::PGTT::set(entry, static_cast<std::uint64_t>(PasidGranularTranslation::kFirstStage));
-  Entry::DID::set(entry, kSharedDomain.value());
-  Entry::PWSNP::set(entry, VtdEcap::SMPWCS::get(ecap_));
-  Entry::FSPM::set(entry,
-                   static_cast<std::uint64_t>(params_.sva.paging_levels == 5 ? FirstStageMode::k5Level
-                                                                             : FirstStageMode::k4Level));
-  Entry::FSPTPTR::set_in_place(entry, table);
-  set_entry(pasid_entry(device, pasid), entry);
+void IommuDriver::bind(RequesterId device, Pasid pasid, const IoTranslation& translation, Task done) {
+  const auto [binding, fresh] = bindings_.insert({{device, pasid}, translation});
+  SVASIM_CHECK(fresh, "a PASID of a device is bound twice");
+  tables_.set(device, pasid, translation, VtdEcap::SMPWCS::get(ecap_) != 0);
   stats_.binds.add();
   if (VtdCap::CM::get(cap_) == 0) {
     machine_.after(1, std::move(done));
     return;
   }
-  queue_.submit({make_pasid_cache(PasidCacheGranularity::kPasid, kSharedDomain, pasid),
-                 make_pasid_iotlb_pasid(kSharedDomain, pasid)},
-                std::move(done));
+  const std::vector<InvalidationDescriptor> descriptors = {
+      make_pasid_cache(PasidCacheGranularity::kPasid, translation.domain, pasid),
+      translation.has_first() ? make_pasid_iotlb_pasid(translation.domain, pasid)
+                              : make_iotlb_domain(translation.domain)};
+  queue_.submit(descriptors, std::move(done));
 }
 
+const IoTranslation& IommuDriver::translation_of(RequesterId device, Pasid pasid) const {
+  const auto found = bindings_.find({device, pasid});
+  SVASIM_CHECK(found != bindings_.end(), "a PASID is unbound that was not bound");
+  return found->second;
+}
+
+void IommuDriver::add_device_tlb(std::vector<InvalidationDescriptor>& descriptors, IoTarget target,
+                                 Addr start, unsigned shift) const {
+  if (!tables_.has_ats(target.device)) {
+    return;
+  }
+  const AtsRange range = encode_range(start, shift);
+  descriptors.push_back(
+      target.pasid == kNoPasid
+          ? make_device_tlb(target.device, range.address, range.size_bit, 0)
+          : make_pasid_device_tlb(target.device, target.pasid, range.address, range.size_bit, 0));
+}
+
+// SPEC: [VTD 6.5.2, Table 28]: of second-stage and pass-through entries by domain.
 std::vector<InvalidationDescriptor> IommuDriver::all_translations(RequesterId device, Pasid pasid) const {
-  const AtsRange all = encode_range(0, 64);
-  std::vector<InvalidationDescriptor> descriptors = {make_pasid_iotlb_pasid(kSharedDomain, pasid)};
-  // WHY: nobody would answer a device-TLB invalidation of a device without ATC.
-  if (devices_.at(device).ats)
-    descriptors.push_back(make_pasid_device_tlb(device, pasid, all.address, all.size_bit, 0));
+  const IoTranslation& translation = translation_of(device, pasid);
+  std::vector<InvalidationDescriptor> descriptors = {translation.kind == IoTranslation::Kind::kSecondStage
+                                                         ? make_iotlb_domain(translation.domain)
+                                                         : make_pasid_iotlb_pasid(translation.domain, pasid)};
+  add_device_tlb(descriptors, {device, pasid}, 0, 64);
   return descriptors;
 }
 
 // SPEC: [VTD 6.5.3.3], [LINUX intel_pasid_tear_down_entry]: P goes first, the rest of the entry only when
 // nobody can still read it.
 void IommuDriver::take_entry(Script& script, RequesterId device, Pasid pasid, std::uint64_t set) {
-  const Addr entry = pasid_entry(device, pasid);
-  PhysicalMemory& memory = machine_.memory();
-  memory.write64(entry, (memory.read64(entry) & ~PasidTableEntry::P::kMask) | set);
+  tables_.take_present(device, pasid, set);
   std::vector<InvalidationDescriptor> everything = all_translations(device, pasid);
-  everything.insert(everything.begin(),
-                    make_pasid_cache(PasidCacheGranularity::kPasid, kSharedDomain, pasid));
+  everything.insert(everything.begin(), make_pasid_cache(PasidCacheGranularity::kPasid,
+                                                         translation_of(device, pasid).domain, pasid));
   script.step([this, everything](const Task& next) { queue_.submit(everything, next); });
 }
 
 void IommuDriver::free_entry(Script& script, RequesterId device, Pasid pasid) {
-  const Addr entry = pasid_entry(device, pasid);
-  script.call([this, entry] { set_entry(entry, Words<8>{}); })
+  script.call([this, device, pasid] { tables_.clear(device, pasid); })
       .step([this, device, pasid](const Task& next) { drain(device, pasid, next); })
-      .call([this] { stats_.unbinds.add(); });
+      .call([this, device, pasid] {
+        bindings_.erase({device, pasid});
+        stats_.unbinds.add();
+      });
 }
 
 // SPEC: [VTD 7.10], [LINUX intel_drain_pasid_prq]: what is in the queue, what is being handled, what is on
@@ -238,7 +189,7 @@ void IommuDriver::drain(RequesterId device, Pasid pasid, const Task& next) {
   Script script(machine_);
   const bool page_requests = VtdEcap::PRS::get(ecap_) != 0;
   if (page_requests) {
-    script.step([=](const Task& scanned) { scan_queue(device, pasid, scanned); })
+    script.step([=](const Task& scanned) { page_requests_.scan(device, pasid, scanned); })
         .step([this](const Task& handled) { sink_->flush(index_, handled); });
   }
   script.step([=](const Task& drained) {
@@ -251,25 +202,6 @@ void IommuDriver::drain(RequesterId device, Pasid pasid, const Task& next) {
     }
     machine_.read_register(reg(vtd_reg::kPrs), 4, [=](std::uint64_t status) {
       VtdPrs::PRO::get(status) != 0 ? drain(device, pasid, next) : next();
-    });
-  });
-}
-
-void IommuDriver::scan_queue(RequesterId device, Pasid pasid, const Task& next) {
-  machine_.read_register(reg(vtd_reg::kPqt), 8, [=](std::uint64_t tail) {
-    machine_.read_register(reg(vtd_reg::kPqh), 8, [=](std::uint64_t head) {
-      const std::uint64_t end = VtdPqTail::OFFSET::in_place(tail);
-      for (std::uint64_t at = VtdPqHead::OFFSET::in_place(head); at != end;
-           at = (at + kPageRequestDescriptorBytes) & (page_request_bytes_ - 1)) {
-        PageRequestDescriptor descriptor{};
-        machine_.memory().read(page_requests_ + at, descriptor.data(), sizeof descriptor);
-        const PageRequest request = decode_page_request(descriptor);
-        if (request.requester == device && request.has_pasid && request.pasid == pasid) {
-          machine_.after(params_.faults.queue_read_time, [=] { scan_queue(device, pasid, next); });
-          return;
-        }
-      }
-      next();
     });
   });
 }
@@ -305,40 +237,31 @@ InvalidationCover cover_of(Addr start, Addr end) {
 }
 
 // IH is 0 because tables may go as well.
-void IommuDriver::invalidate(Pasid pasid, Addr first, Addr end, const std::vector<RequesterId>& devices,
-                             Task done) {
-  const auto [start, shift] = cover_of(first, end);
-  if (shift == 64) {
-    invalidate_all(pasid, devices, std::move(done));
-    return;
-  }
-  std::vector<InvalidationDescriptor> descriptors;
-  descriptors.push_back(make_pasid_iotlb_page(kSharedDomain, pasid, start, shift - kPageShift));
-  const AtsRange range = encode_range(start, shift);
-  for (const RequesterId device : devices) {
-    if (devices_.at(device).ats)
-      descriptors.push_back(make_pasid_device_tlb(device, pasid, range.address, range.size_bit, 0));
-  }
+void IommuDriver::invalidate_first(DomainId domain, Pasid pasid, AddressSpan span,
+                                   const std::vector<RequesterId>& devices, Task done) {
+  const auto [start, shift] = cover_of(span.start, span.end);
+  std::vector<InvalidationDescriptor> descriptors = {
+      shift == 64 ? make_pasid_iotlb_pasid(domain, pasid)
+                  : make_pasid_iotlb_page(domain, pasid, start, shift - kPageShift)};
+  for (const RequesterId device : devices) add_device_tlb(descriptors, {device, pasid}, start, shift);
   queue_.submit(descriptors, std::move(done));
 }
 
-void IommuDriver::invalidate_all(Pasid pasid, const std::vector<RequesterId>& devices, Task done) {
-  std::vector<InvalidationDescriptor> descriptors = {make_pasid_iotlb_pasid(kSharedDomain, pasid)};
-  const AtsRange all = encode_range(0, 64);
-  for (const RequesterId device : devices) {
-    if (devices_.at(device).ats)
-      descriptors.push_back(make_pasid_device_tlb(device, pasid, all.address, all.size_bit, 0));
-  }
+// SPEC: [VTD 6.5.2.3] Larger than MAMV allows: the whole domain.
+void IommuDriver::invalidate_second(DomainId domain, AddressSpan span, const std::vector<IoTarget>& targets,
+                                    const std::vector<IoTarget>& nested, Task done) {
+  const auto [start, shift] = cover_of(span.start, span.end);
+  const bool pages = shift != 64 && shift - kPageShift <= VtdCap::MAMV::get(cap_);
+  std::vector<InvalidationDescriptor> descriptors = {
+      pages ? make_iotlb_page(domain, start, shift - kPageShift) : make_iotlb_domain(domain)};
+  for (const IoTarget target : targets) add_device_tlb(descriptors, target, start, shift);
+  for (const IoTarget target : nested) add_device_tlb(descriptors, target, 0, 64);
   queue_.submit(descriptors, std::move(done));
 }
 
 // SPEC: [VTD 6.5.2.1, Table 28]: a present context entry changes.
 void IommuDriver::set_page_requests(RequesterId id, bool on, Task done) {
-  const Device& device = devices_.at(id);
-  PhysicalMemory& memory = machine_.memory();
-  const std::uint64_t word = memory.read64(device.context);
-  memory.write64(device.context,
-                 on ? word | ScalableContextEntry::PRE::kMask : word & ~ScalableContextEntry::PRE::kMask);
+  tables_.set_page_requests(id, on);
   queue_.submit({make_context_cache(ContextGranularity::kDevice, {}, id),
                  make_pasid_cache(PasidCacheGranularity::kGlobal), make_iotlb_global()},
                 std::move(done));
@@ -347,96 +270,6 @@ void IommuDriver::set_page_requests(RequesterId id, bool on, Task done) {
 void IommuDriver::respond(const PageRequest& last, PageResponseCode code, Task done) {
   queue_.submit({make_page_group_response(last.requester, last.has_pasid, last.pasid, last.prg_index, code)},
                 std::move(done));
-}
-
-// --- page requests, SPEC: [LINUX prq_event_thread] ---
-
-void IommuDriver::on_page_request_event() {
-  if (reading_) {
-    event_pending_ = true;
-    return;
-  }
-  reading_ = true;
-  read_page_requests();
-}
-
-void IommuDriver::read_page_requests() {
-  // PPR is cleared first: a request that comes later raises the event again.
-  machine_.write_register32(reg(vtd_reg::kPrs), static_cast<std::uint32_t>(VtdPrs::PPR::kMask));
-  machine_.read_register(reg(vtd_reg::kPqt), 8, [this](std::uint64_t tail) {
-    tail_ = VtdPqTail::OFFSET::in_place(tail);
-    machine_.read_register(reg(vtd_reg::kPqh), 8, [this](std::uint64_t head) {
-      head_ = VtdPqHead::OFFSET::in_place(head);
-      take_page_requests();
-    });
-  });
-}
-
-void IommuDriver::take_page_requests() {
-  if (head_ == tail_) {
-    page_requests_taken();
-    return;
-  }
-  machine_.after(params_.faults.queue_read_time, [this] {
-    PageRequestDescriptor descriptor{};
-    machine_.memory().read(page_requests_ + head_, descriptor.data(), sizeof descriptor);
-    head_ = (head_ + kPageRequestDescriptorBytes) & (page_request_bytes_ - 1);
-    stats_.page_requests.add();
-    const PageRequest request = decode_page_request(descriptor);
-    if (request.is_stop_marker()) {
-      // Nobody asked, nobody answers.
-    } else if (is_malformed(request) || devices_.count(request.requester) == 0) {
-      log_.push_back(fmt::format("{}: malformed page request of {} for {:#x}", name_,
-                                 to_string(request.requester), request.page));
-      stats_.bad_faults.add();
-      if (request.last) {
-        respond(request, PageResponseCode::kInvalidRequest, [] {});
-      }
-    } else if (sink_->page_request(index_, request) != Errno::kNone && request.last) {
-      respond(request, PageResponseCode::kInvalidRequest, [] {});
-    }
-    take_page_requests();
-  });
-}
-
-// SPEC: [LINUX prq_event_thread]: what the driver answers itself.
-bool IommuDriver::is_malformed(const PageRequest& request) const {
-  const unsigned sign = params_.sva.paging_levels == 5 ? 56 : 47;
-  const Addr upper = request.page >> sign;
-  const bool canonical = upper == 0 || upper == ~Addr{0} >> sign;
-  return !canonical || (request.privileged && (request.read || request.write)) ||
-         (request.execute && request.read);
-}
-
-void IommuDriver::page_requests_taken() {
-  machine_.write_register64(reg(vtd_reg::kPqh), head_);
-  machine_.read_register(reg(vtd_reg::kPrs), 4, [this](std::uint64_t status) {
-    if (VtdPrs::PRO::get(status) != 0) {
-      check_overflow();
-      return;
-    }
-    reading_ = false;
-    if (event_pending_) {
-      event_pending_ = false;
-      on_page_request_event();
-    }
-  });
-}
-
-// Overflow is cleared only when the queue is empty; what is left of groups then never completes.
-void IommuDriver::check_overflow() {
-  machine_.read_register(reg(vtd_reg::kPqt), 8, [this](std::uint64_t tail) {
-    tail_ = VtdPqTail::OFFSET::in_place(tail);
-    if (tail_ != head_) {
-      take_page_requests();
-      return;
-    }
-    stats_.overflows.add();
-    sink_->page_requests_lost(index_);
-    machine_.write_register32(reg(vtd_reg::kPrs), static_cast<std::uint32_t>(VtdPrs::PRO::kMask));
-    // WHY once more: a request that came while PRO was set but PPR too raised no event of its own.
-    read_page_requests();
-  });
 }
 
 // --- faults ---
@@ -479,18 +312,10 @@ void IommuDriver::faults_read() {
 // WHY: who does not complete an invalidation may use the old translation for ever. Without DTE its translated
 // requests and translation requests are refused, and what it sends untranslated is translated for it.
 void IommuDriver::cut_off(RequesterId id, Addr queue_head) {
-  const auto found = devices_.find(id);
-  if (found != devices_.end() && found->second.ats) {
-    found->second.ats = false;
+  if (tables_.has_device(id) && tables_.has_ats(id)) {
+    tables_.take_ats(id);
     log_.push_back(
         fmt::format("{}: {} does not complete invalidations; its ATS is off", name_, to_string(id)));
-    PhysicalMemory& memory = machine_.memory();
-    using Context = ScalableContextEntry;
-    Words<4> context{};
-    context[0] = memory.read64(found->second.context);
-    Context::DTE::set(context, 0);
-    Context::PRE::set(context, 0);
-    memory.write64(found->second.context, context[0]);
   }
   queue_.restart(queue_head, id, {make_context_cache(ContextGranularity::kDevice, {}, id)});
 }

@@ -6,33 +6,18 @@
 #include <string>
 #include <vector>
 
-#include "models/formats/vtd_context.h"
-#include "models/formats/vtd_page_request.h"
-#include "models/host/errno.h"
+#include "models/host/address_span.h"
 #include "models/host/host_params.h"
 #include "models/host/host_stats.h"
 #include "models/host/invalidation_queue.h"
+#include "models/host/io_translation.h"
 #include "models/host/machine.h"
 #include "models/host/page_allocator.h"
+#include "models/host/page_request_thread.h"
 #include "models/host/script.h"
+#include "models/host/translation_tables.h"
 
 namespace svasim {
-
-// Who handles page requests.
-class PageRequestSink {
- public:
-  virtual ~PageRequestSink() = default;
-  // A request from the queue, in queue order; not a stop marker. Anything but kNone after a last request:
-  // nobody will answer, so the driver does.
-  virtual Errno page_request(unsigned iommu, const PageRequest& request) = 0;
-  // The queue overflowed and is empty now: groups that are not complete never will be.
-  virtual void page_requests_lost(unsigned iommu) = 0;
-  // Runs `done` when all it was given up to now is handled.
-  virtual void flush(unsigned iommu, Machine::Task done) = 0;
-};
-
-// What the driver writes to the log, newest last.
-using HostLog = std::vector<std::string>;
 
 // The smallest aligned power of two of bytes, at least a page, that covers [start, end).
 struct InvalidationCover {
@@ -41,14 +26,10 @@ struct InvalidationCover {
 };
 InvalidationCover cover_of(Addr start, Addr end);
 
-// Scalable mode, first-stage translation of shared address spaces. SPEC: [VTD 6, 7, 9, 11],
-// [LINUX drivers/iommu/intel]
+// Scalable mode. SPEC: [VTD 6, 7, 9, 11], [LINUX drivers/iommu/intel]
 class IommuDriver {
  public:
   using Task = Machine::Task;
-  // All first-stage entries share one domain. SPEC: [VTD 6.2.3.1], [LINUX FLPT_DEFAULT_DID]
-  static constexpr DomainId kSharedDomain{1};
-
   // index: which of the host's IOMMUs this is.
   IommuDriver(std::string name, unsigned index, Machine& machine, PageAllocator& pages, Addr registers,
               const HostParams& params, HostStats& stats, HostLog& log);
@@ -65,8 +46,9 @@ class IommuDriver {
   // Lets the device send requests with PASIDs: accesses, and those of `can`.
   void attach(RequesterId device, Devices can, Task done);
 
-  // Binds an address space, `table` being its top table. Both ends with the device seeing the change.
-  void bind(RequesterId device, Pasid pasid, Addr table, Task done);
+  // Translates the device's requests with this PASID; kNoPasid: those without one. `done` when the device
+  // sees the change.
+  void bind(RequesterId device, Pasid pasid, const IoTranslation& translation, Task done);
   // Afterwards no translation of the PASID and no page request is left anywhere.
   void unbind(RequesterId device, Pasid pasid, Task done);
   // The process has exited but its device is still active: translations go and its faults are not recorded
@@ -74,11 +56,14 @@ class IommuDriver {
   void silence(RequesterId device, Pasid pasid, Task done);
   void end_silence(RequesterId device, Pasid pasid, Task done);
 
-  // Page-table entries of [start, end) were removed: no cache of these devices holds them any more
-  // when `done` runs.
-  void invalidate(Pasid pasid, Addr start, Addr end, const std::vector<RequesterId>& devices, Task done);
-  // The same for all of the PASID.
-  void invalidate_all(Pasid pasid, const std::vector<RequesterId>& devices, Task done);
+  // First-stage entries of the span were removed or lost rights: no cache of these devices holds them any
+  // more when `done` runs. kEverywhere: of all of the PASID.
+  void invalidate_first(DomainId domain, Pasid pasid, AddressSpan span,
+                        const std::vector<RequesterId>& devices, Task done);
+  // The same of the second stage of a domain. `targets`: who is translated with it; `nested`: those who have
+  // a first stage of their own over it, so that all their translations may have gone by the span.
+  void invalidate_second(DomainId domain, AddressSpan span, const std::vector<IoTarget>& targets,
+                         const std::vector<IoTarget>& nested, Task done);
 
   // Lets the device ask for pages, or not any more (PRE).
   void set_page_requests(RequesterId device, bool on, Task done);
@@ -95,36 +80,20 @@ class IommuDriver {
   void dump_in_flight(std::ostream& out) const { queue_.dump(name_, out); }
 
  private:
-  struct Device {
-    bool ats = false;
-    Addr context = 0;  // its context entry
-    Addr directory = 0;
-    std::map<std::uint32_t, Addr> tables;  // PASID tables by directory index
-  };
-
   Addr reg(std::uint32_t offset) const { return registers_ + offset; }
-  Addr zeroed_pages(std::uint64_t count);
   void check_capabilities(Devices devices);
-  void set_up_page_requests(const InterruptMessage& message, const Task& next);
   void program_event(Script& script, std::uint32_t control, const InterruptMessage& message);
   void command(Script& script, std::uint32_t bit);
-  void set_entry(Addr entry, const Words<8>& words);
-  Addr pasid_entry(RequesterId device, Pasid pasid);
+  const IoTranslation& translation_of(RequesterId device, Pasid pasid) const;
   std::vector<InvalidationDescriptor> all_translations(RequesterId device, Pasid pasid) const;
+  // WHY not for all: nobody would answer for a device without ATC.
+  void add_device_tlb(std::vector<InvalidationDescriptor>& descriptors, IoTarget target, Addr start,
+                      unsigned shift) const;
   // Takes P, and with it everything cached; `set` are bits to leave in the entry.
   void take_entry(Script& script, RequesterId device, Pasid pasid, std::uint64_t set);
   // Frees the entry and waits until no page request of the PASID is anywhere.
   void free_entry(Script& script, RequesterId device, Pasid pasid);
   void drain(RequesterId device, Pasid pasid, const Task& next);
-  void scan_queue(RequesterId device, Pasid pasid, const Task& next);
-
-  // Page request queue thread.
-  void on_page_request_event();
-  void read_page_requests();
-  void take_page_requests();
-  void page_requests_taken();
-  void check_overflow();
-  bool is_malformed(const PageRequest& request) const;
 
   // Fault thread.
   void on_fault_event();
@@ -136,12 +105,13 @@ class IommuDriver {
   std::string name_;
   unsigned index_;
   Machine& machine_;
-  PageAllocator& pages_;
   Addr registers_;
   HostParams params_;
   HostStats& stats_;
   HostLog& log_;
   InvalidationQueue queue_;
+  TranslationTables tables_;
+  PageRequestThread page_requests_;
   PageRequestSink* sink_ = nullptr;
 
   bool usable_ = false;
@@ -149,15 +119,7 @@ class IommuDriver {
   std::uint64_t ecap_ = 0;
   unsigned pasid_bits_ = 0;
   std::uint32_t status_ = 0;  // GSTS as last seen
-  Addr root_ = 0;
-  std::map<RequesterId, Device> devices_;
-
-  Addr page_requests_ = 0;  // the queue
-  std::uint64_t page_request_bytes_ = 0;
-  std::uint64_t head_ = 0;
-  std::uint64_t tail_ = 0;
-  bool reading_ = false;        // the thread runs
-  bool event_pending_ = false;  // and has to run again
+  std::map<IoTarget, IoTranslation> bindings_;
   std::uint32_t fault_status_ = 0;
 };
 

@@ -369,7 +369,10 @@ void OperatingSystem::attach(unsigned device, Pasid pasid, SvaSpace& space, Task
   if (queue.has_device(requester_of(device))) {
     queue.set_handler(requester_of(device), pasid, faults_.sva_handler(space));
   }
-  iommu_of(device).bind(requester_of(device), pasid, space.memory.table(), std::move(done));
+  IoTranslation translation;
+  translation.first = space.memory.table();
+  translation.first_levels = params_.sva.paging_levels;
+  iommu_of(device).bind(requester_of(device), pasid, translation, std::move(done));
 }
 
 void OperatingSystem::detach(unsigned device, Pasid pasid, Task done) {
@@ -390,15 +393,11 @@ void OperatingSystem::end_silence(unsigned device, Pasid pasid, Task done) {
   });
 }
 
-void OperatingSystem::invalidate(unsigned iommu, Pasid pasid, AddressSpan span, bool everything,
+void OperatingSystem::invalidate(unsigned iommu, Pasid pasid, AddressSpan span,
                                  const std::vector<unsigned>& devices, Task done) {
   std::vector<RequesterId> requesters;
   for (const unsigned device : devices) requesters.push_back(requester_of(device));
-  if (everything) {
-    iommus_[iommu]->invalidate_all(pasid, requesters, std::move(done));
-  } else {
-    iommus_[iommu]->invalidate(pasid, span.start, span.end, requesters, std::move(done));
-  }
+  iommus_[iommu]->invalidate_first(IoTranslation::kSharedDomain, pasid, span, requesters, std::move(done));
 }
 
 void OperatingSystem::enable_page_requests(unsigned device, Task done) {

@@ -94,8 +94,8 @@ class OperatingSystem : public Kernel, private SvaHardware {
   void detach(unsigned device, Pasid pasid, Task done) override;
   void silence(unsigned device, Pasid pasid, Task done) override;
   void end_silence(unsigned device, Pasid pasid, Task done) override;
-  void invalidate(unsigned iommu, Pasid pasid, AddressSpan span, bool everything,
-                  const std::vector<unsigned>& devices, Task done) override;
+  void invalidate(unsigned iommu, Pasid pasid, AddressSpan span, const std::vector<unsigned>& devices,
+                  Task done) override;
   void enable_page_requests(unsigned device, Task done) override;
   void disable_page_requests(unsigned device, Task done) override;
 

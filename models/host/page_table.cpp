@@ -1,23 +1,22 @@
 #include "models/host/page_table.h"
 
 #include "base/check.h"
-#include "models/formats/x86_first_stage.h"
 
 namespace svasim {
 
-namespace {
-
-// What Linux sets in an entry that points to a table: everything is allowed, the leaf decides.
-constexpr std::uint64_t kTableBits = FirstStageEntry::P::kMask | FirstStageEntry::RW::kMask |
-                                     FirstStageEntry::US::kMask | FirstStageEntry::A::kMask;
-
-}  // namespace
-
-PageTable::PageTable(const PageTableFormat& format, PhysicalMemory& memory, PageAllocator& pages)
-    : format_(format), memory_(memory), pages_(pages) {
+PageTable::PageTable(const PageTableFormat& format, PhysicalMemory& memory, PageAllocator& pages, Owner owner)
+    : format_(format), memory_(memory), pages_(pages), owner_(owner) {
   root_ = pages_.needed(pages_.allocate(), "a page table");
   memory_.zero_page(root_);
   tables_.push_back(root_);
+}
+
+// SPEC: [LINUX arch/x86/include/asm/pgtable_types.h _PAGE_TABLE, drivers/iommu/intel/iommu.c]: A is set in
+// advance, so that no walk has to.
+std::uint64_t PageTable::table_entry(Addr table) const {
+  const std::uint64_t user = owner_ == Owner::kUser ? format_.user : 0;
+  const std::uint64_t accessed = format_.stage == TableStage::kFirst ? format_.table_accessed : 0;
+  return table | format_.present | format_.write | user | accessed;
 }
 
 Addr PageTable::descend(Addr va, unsigned level, bool create) {
@@ -39,22 +38,24 @@ Addr PageTable::descend(Addr va, unsigned level, bool create) {
     }
     memory_.zero_page(*page);
     tables_.push_back(*page);
-    memory_.write64(place, *page | kTableBits);
+    memory_.write64(place, table_entry(*page));
     table = *page;
   }
   return format_.entry_address(level, table, va);
 }
 
 bool PageTable::map(Addr va, Addr pa, unsigned level, bool writable, bool dirty) {
-  using E = FirstStageEntry;
   const Addr place = descend(va, level, true);
   if (place == 0) {
     return false;
   }
   SVASIM_CHECK(!format_.is_present(memory_.read64(place)), "a page is mapped twice");
-  std::uint64_t entry = pa | E::P::kMask | E::US::kMask | E::A::kMask;
-  entry |= writable ? E::RW::kMask : 0;
-  entry |= writable && dirty ? E::D::kMask : 0;
+  const bool first = format_.stage == TableStage::kFirst;
+  std::uint64_t entry = pa | (first ? format_.present : format_.read);
+  entry |= first && owner_ == Owner::kUser ? format_.user : 0;
+  entry |= first ? format_.accessed : 0;
+  entry |= writable ? format_.write : 0;
+  entry |= first && writable && dirty ? format_.dirty : 0;
   entry |= format_.level[level].leaf_bit;
   memory_.write64(place, entry);
   return true;
@@ -102,9 +103,8 @@ std::optional<PageTable::Leaf> PageTable::unmap(Addr va) {
 }
 
 void PageTable::set_writable(const Leaf& leaf, bool writable) {
-  using E = FirstStageEntry;
   const std::uint64_t entry = memory_.read64(leaf.entry);
-  memory_.write64(leaf.entry, writable ? entry | E::RW::kMask : entry & ~E::RW::kMask);
+  memory_.write64(leaf.entry, writable ? entry | format_.write : entry & ~format_.write);
 }
 
 bool PageTable::split(Addr va) {
@@ -124,7 +124,7 @@ bool PageTable::split(Addr va) {
       memory_.write64(*table + i * sizeof(std::uint64_t),
                       (leaf->page + (i << format_.page_shift(level))) | bits);
     }
-    memory_.write64(leaf->entry, *table | kTableBits);
+    memory_.write64(leaf->entry, table_entry(*table));
   }
   return true;
 }

@@ -1,4 +1,4 @@
-// Editor of the page tables of one address space, which CPUs and IOMMUs walk.
+// Editor of the page tables of one address space, which CPUs or IOMMUs walk.
 #pragma once
 
 #include <cstdint>
@@ -12,9 +12,12 @@
 namespace svasim {
 
 // Writes real entries into simulated memory, in the order a walker may rely on: a table is zeroed
-// before an entry points to it. The format is a first-stage one.
+// before an entry points to it.
 class PageTable {
  public:
+  // Of first-stage pages: who may use them. Second stages do not know the difference.
+  enum class Owner : std::uint8_t { kUser, kKernel };
+
   struct Leaf {
     Addr entry = 0;  // where the entry is
     std::uint64_t value = 0;
@@ -25,7 +28,8 @@ class PageTable {
   };
 
   // Throws InternalError when there is no memory for the top table.
-  PageTable(const PageTableFormat& format, PhysicalMemory& memory, PageAllocator& pages);
+  PageTable(const PageTableFormat& format, PhysicalMemory& memory, PageAllocator& pages,
+            Owner owner = Owner::kUser);
 
   Addr root() const { return root_; }
 
@@ -47,6 +51,8 @@ class PageTable {
   void release();
 
  private:
+  // An entry that points to a table, which allows everything: the leaf decides.
+  std::uint64_t table_entry(Addr table) const;
   // Address of the entry of `va` at `level`; 0 when a table above is missing and `create` is false,
   // or there is no memory for it.
   Addr descend(Addr va, unsigned level, bool create);
@@ -54,6 +60,7 @@ class PageTable {
   const PageTableFormat& format_;
   PhysicalMemory& memory_;
   PageAllocator& pages_;
+  Owner owner_;
   Addr root_ = 0;
   std::vector<Addr> tables_;
 };

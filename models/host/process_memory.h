@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "models/host/address_span.h"
 #include "models/host/page_table.h"
 
 namespace svasim {
@@ -60,11 +61,6 @@ constexpr bool is_handled(FaultResult result) {
   return result == FaultResult::kMapped || result == FaultResult::kAlreadyMapped ||
          result == FaultResult::kCopied;
 }
-
-struct AddressSpan {
-  Addr start = 0;
-  Addr end = 0;  // behind the last byte
-};
 
 // What a change of page tables leaves: devices may still have what was there. The pages are to be freed
 // when no device can reach them any more.

@@ -192,10 +192,9 @@ void SvaCore::invalidate(SvaSpace& space, AddressSpan span, Task done) {
     done();
     return;
   }
-  const bool everything = span.start == 0 && span.end == ~Addr{0};
   const Task one = after_all(by_iommu.size(), std::move(done));
   for (const auto& [iommu, devices] : by_iommu) {
-    hardware_.invalidate(iommu, *space.pasid, span, everything, devices, one);
+    hardware_.invalidate(iommu, *space.pasid, span, devices, one);
   }
 }
 

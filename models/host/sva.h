@@ -45,9 +45,9 @@ class SvaHardware {
   virtual void silence(unsigned device, Pasid pasid, Task done) = 0;
   virtual void end_silence(unsigned device, Pasid pasid, Task done) = 0;
   // No cache of these devices, which are behind one IOMMU, has translations of [start, end) any more when
-  // `done` runs; `everything`: of the whole PASID.
-  virtual void invalidate(unsigned iommu, Pasid pasid, AddressSpan span, bool everything,
-                          const std::vector<unsigned>& devices, Task done) = 0;
+  // `done` runs; kEverywhere: of the whole PASID.
+  virtual void invalidate(unsigned iommu, Pasid pasid, AddressSpan span, const std::vector<unsigned>& devices,
+                          Task done) = 0;
   virtual void enable_page_requests(unsigned device, Task done) = 0;
   // Ends what the device waits for with Invalid Request.
   virtual void disable_page_requests(unsigned device, Task done) = 0;

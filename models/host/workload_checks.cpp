@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
 #include <string>
@@ -219,7 +218,6 @@ class WorkloadChecks {
                    const Bad& bad) const {
     const StepParams& step = steps[index];
     const ProcessParams& process = host_.processes[place.process];
-    check_keys(step, bad);
     if (has_buffer(step)) check_part(process, step, bad);
     if (has_device(step)) {
       const std::string device = device_of(process, step);
@@ -250,21 +248,6 @@ class WorkloadChecks {
       }
     }
     if (step.action == "expect") check_expect(place, steps, index, bad);
-  }
-
-  // A value that a step does not use is a misunderstanding; a default is none, so that resolved
-  // configurations can be run again.
-  static void check_keys(const StepParams& step, const Bad& bad) {
-    static const nlohmann::json defaults = step_params().to_json(step_params().defaults());
-    static const std::set<std::string> common = {"do", "name", "at"};
-    const StepKind& kind = kind_of(step);
-    const nlohmann::json given = step_params().to_json(step);
-    for (const auto& [key, value] : given.items()) {
-      if (value != defaults.at(key) && common.count(key) == 0 && !kind.uses(key)) {
-        bad(key, fmt::format("{} does not use it; it uses {}", step.action,
-                             kind.keys.empty() ? "none" : fmt::format("{}", fmt::join(kind.keys, ", "))));
-      }
-    }
   }
 
   void check_part(const ProcessParams& process, const StepParams& step, const Bad& bad) const {

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <nlohmann/json.hpp>
+#include <set>
 
 #include "base/units.h"
 #include "models/host/steps/step_kind.h"
@@ -49,6 +51,25 @@ const ParamTable<BufferParams>& buffer_params() {
           });
   return table;
 }
+
+namespace {
+
+// A value that a step does not use is a misunderstanding; a default is none, so that resolved
+// configurations can be run again.
+void check_keys(const StepParams& step, const Complain& bad) {
+  static const nlohmann::json defaults = step_params().to_json(step_params().defaults());
+  static const std::set<std::string> common = {"do", "name", "at"};
+  const StepKind& kind = kind_of(step);
+  const nlohmann::json given = step_params().to_json(step);
+  for (const auto& [key, value] : given.items()) {
+    if (value != defaults.at(key) && common.count(key) == 0 && !kind.uses(key)) {
+      bad(key, fmt::format("{} does not use it; it uses {}", step.action,
+                           kind.keys.empty() ? "none" : fmt::format("{}", fmt::join(kind.keys, ", "))));
+    }
+  }
+}
+
+}  // namespace
 
 const ParamTable<StepParams>& step_params() {
   using P = StepParams;
@@ -114,6 +135,7 @@ const ParamTable<StepParams>& step_params() {
           .text("at_most", &P::at_most, "", "expect: largest number, time or size that is all right.",
                 "MODEL")
           .check([](const P& p, const Complain& bad) {
+            check_keys(p, bad);
             for (const auto& [key, text] : {std::pair{"equals", p.equals}, std::pair{"at_least", p.at_least},
                                             std::pair{"at_most", p.at_most}}) {
               if (!text.empty() && !parse_figure(text).has_value()) {
