@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 #include <sys/resource.h>
 
 #include <chrono>
@@ -94,7 +95,7 @@ int run_command(const std::vector<std::string>& args, Console& console) {
                    "folder for the results (default: out/NAME of the configuration)");
   options.option()("seed", po::value<std::string>(),
                    "seed of all random streams; the same as --set sim.seed=N");
-  options.option()("quiet,q", "no summary and no progress");
+  options.option()("quiet,q", "no summary, no progress and no warnings");
   if (!options.parse(args, console)) return kExitOk;
 
   const std::string file = options.required("CONFIG");
@@ -105,6 +106,7 @@ int run_command(const std::vector<std::string>& args, Console& console) {
     overrides.push_back("sim.seed=" + options.text("seed"));
   }
   const bool quiet = options.has("quiet");
+  if (quiet) spdlog::default_logger()->set_level(spdlog::level::err);
 
   const fs::path out =
       options.has("out") ? fs::path(options.text("out")) : fs::path("out") / fs::path(file).stem();

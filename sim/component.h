@@ -25,6 +25,7 @@ class StaleUseDetector;
 struct Progress {
   std::uint64_t done = 0;
   std::uint64_t total = 0;
+  Ps asleep_until = 0;  // the work itself is to pause until then
 };
 
 // Physical addresses a component answers on a bus.
@@ -60,7 +61,8 @@ class Contradictions {
 struct StatisticUse {
   std::string statistic;
   std::string field;
-  ConfigNode entry;  // what names it
+  ConfigNode entry;      // what names it
+  bool figures = false;  // its bounds are texts that may have a unit
 };
 
 // A numbered socket of another component that is used by one of this component's sockets.

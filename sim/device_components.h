@@ -205,7 +205,8 @@ class HostComponent : public ModelComponent<HostParams, host_params, Host> {
   }
   // One more than the work itself: the end of everything around it.
   std::optional<Progress> progress() const override {
-    return Progress{model().work_done() + (model().done() ? 1 : 0), model().work_total() + 1};
+    return Progress{model().work_done() + (model().done() ? 1 : 0), model().work_total() + 1,
+                    model().asleep_until()};
   }
   Ps finished_at() const override { return watch_->time(); }
   std::vector<std::string> notes() const override {
@@ -233,7 +234,7 @@ class HostComponent : public ModelComponent<HostParams, host_params, Host> {
       steps[i].where = std::filesystem::path(entry.where().file).filename().string() + ":" +
                        std::to_string(entry.where().line);
       if (steps[i].action == "expect" && !steps[i].statistic.empty()) {
-        statistics_.push_back({steps[i].statistic, steps[i].field, entry});
+        statistics_.push_back({steps[i].statistic, steps[i].field, entry, true});
       }
     }
   }

@@ -105,6 +105,7 @@ Progress Simulation::progress() const {
     if (const auto progress = component->progress()) {
       sum.done += progress->done;
       sum.total += progress->total;
+      sum.asleep_until = std::max(sum.asleep_until, progress->asleep_until);
     }
   }
   return sum;
@@ -195,9 +196,9 @@ RunEnd::Reason Simulation::run_to_end(ProgressBar* bar, const std::function<void
         if (draining) return RunEnd::Reason::kNotDrained;
         draining = true;
       } else {
-        const std::uint64_t done = progress().done;
-        if (done == watched_progress) return RunEnd::Reason::kHang;
-        watched_progress = done;
+        const Progress now_done = progress();
+        if (now_done.done == watched_progress && now_done.asleep_until <= stop) return RunEnd::Reason::kHang;
+        watched_progress = now_done.done;
       }
     }
   }

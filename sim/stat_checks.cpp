@@ -6,6 +6,7 @@
 #include <systemc>
 
 #include "base/suggest.h"
+#include "models/host/workload_params.h"
 #include "models/stale_uses/stale_use_stats.h"
 #include "tlm/context.h"
 #include "tlm/transaction.h"
@@ -28,7 +29,7 @@ void add(const ConfigNode& check, const char* param, const std::string& message,
 std::vector<StatisticUse> statistics_used(const SystemConfig& config) {
   std::vector<StatisticUse> uses;
   for (std::size_t i = 0; i < config.checks.size(); ++i) {
-    uses.push_back({config.checks[i].statistic, config.checks[i].field, config.check_nodes[i]});
+    uses.push_back({config.checks[i].statistic, config.checks[i].field, config.check_nodes[i], false});
   }
   for (const ConfiguredPart& part : config.parts) {
     for (StatisticUse& use : part.component->statistics_used()) uses.push_back(std::move(use));
@@ -52,10 +53,33 @@ class QuietNames {
   sc_core::sc_report_handler_proc before_;
 };
 
+// A bound in another unit than its statistic's can never be what was meant.
+void check_figures(const StatisticUse& use, const std::string& unit, Problems& problems) {
+  const bool counted = use.field == "count";
+  const std::optional<Quantity> wanted = counted           ? std::nullopt
+                                         : unit == "ps"    ? std::optional(Quantity::kTime)
+                                         : unit == "bytes" ? std::optional(Quantity::kBytes)
+                                                           : std::nullopt;
+  for (const char* key : {"equals", "at_least", "at_most"}) {
+    const ConfigNode* text = use.entry.find(key);
+    const auto figure = text == nullptr ? std::nullopt : parse_figure(text->text());
+    if (figure.has_value() && !unit_fits(*figure, wanted)) {
+      add(use.entry, key,
+          fmt::format("'{}' is {}, '{}' is not", use.statistic,
+                      wanted == Quantity::kTime    ? "a time, as in \"30 us\""
+                      : wanted == Quantity::kBytes ? "a size, as in \"64 KiB\""
+                                                   : "a plain number",
+                      text->text()),
+          problems);
+    }
+  }
+}
+
 }  // namespace
 
 void check_stat_names(const SystemConfig& config, const StatRegistry& stats) {
   const std::vector<std::string> paths = stats.paths();
+  const nlohmann::json all = stats.to_json(0);
   Problems problems;
   for (const StatisticUse& use : statistics_used(config)) {
     if (std::find(paths.begin(), paths.end(), use.statistic) == paths.end()) {
@@ -72,6 +96,8 @@ void check_stat_names(const SystemConfig& config, const StatRegistry& stats) {
           "'" + use.statistic + "' is a histogram: count, sum, min, max, mean, p50, p95 or p99", problems);
     } else if (!histogram && use.field != "value") {
       add(use.entry, "field", "'" + use.statistic + "' is one number and has no " + use.field, problems);
+    } else if (use.figures) {
+      check_figures(use, all.at(use.statistic).at("unit").get<std::string>(), problems);
     }
   }
   problems.throw_if_any();

@@ -21,8 +21,11 @@ inline const ParamTable<MisbehaveParams>& misbehave_params() {
       ParamTable<P>("Rules a device breaks")
           .flag("keeps_translations", &P::keeps_translations, "false",
                 "Completes invalidate requests and goes on using the translations they cover.", "ATS 4.1")
-          .flag("never_completes", &P::never_completes, "false",
-                "Obeys invalidate requests and never completes them.", "ATS 4.2")
+          .flag(
+              "never_completes", &P::never_completes, "false",
+              "Obeys invalidate requests and never completes them. The driver learns of it when the IOMMU's "
+              "invalidate_timeout has passed; a longer one than sim.watchdog makes the run a hang before.",
+              "ATS 4.2")
           .flag("completes_twice", &P::completes_twice, "false", "Completes invalidate requests twice.",
                 "ATS 4.2")
           .flag("wrong_group_index", &P::wrong_group_index, "false",

@@ -45,6 +45,8 @@ class Host : public sc_core::sc_module,
   // host that could not do its work is done with less than the total.
   std::uint64_t work_done() const;
   std::uint64_t work_total() const;
+  // The workload itself does nothing before.
+  Ps asleep_until() const { return system_ == nullptr ? 0 : system_->asleep_until(); }
 
   // What has to hold when the work is done.
   std::vector<HostCheck> checks() const;

@@ -63,8 +63,10 @@ void IommuDriver::check_capabilities(Devices devices) {
   pasid_bits_ = static_cast<unsigned>(VtdEcap::PSS::get(ecap_)) + 1;
 }
 
+// WHY coherent walks too: the tables are in the CPUs' caches, and hardware has to set A and D in them.
 bool IommuDriver::walks(unsigned levels, bool gigabyte_pages) const {
-  return (!gigabyte_pages || VtdCap::FS1GP::get(cap_) != 0) && (levels == 4 || VtdCap::FS5LP::get(cap_) != 0);
+  return VtdEcap::SMPWCS::get(ecap_) != 0 && (!gigabyte_pages || VtdCap::FS1GP::get(cap_) != 0) &&
+         (levels == 4 || VtdCap::FS5LP::get(cap_) != 0);
 }
 
 void IommuDriver::start(PageRequestSink& sink, Devices devices, Task done) {

@@ -46,6 +46,8 @@ class Kernel {
   virtual RngStream rng(const std::string& who) = 0;
   // When the workload began.
   virtual Ps began() const = 0;
+  // A thread does nothing until then because it was told so: that is no hang.
+  virtual void note_sleep(Ps until) = 0;
 
   // SPEC: [LINUX idxd_cdev_open, idxd_cdev_release]
   virtual void open(Process& process, Opening& opening, Result result) = 0;

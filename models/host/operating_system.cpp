@@ -201,6 +201,11 @@ void OperatingSystem::run_program(std::size_t index) {
 
 // SPEC: [LINUX kernel/exit.c]: at an exit the address space goes before what is open.
 void OperatingSystem::end_program(std::size_t index, bool exited) {
+  const std::string& ended = programs_[index].process->params().name;
+  board_.process_ended(ended);
+  for (Program& child : programs_) {
+    if (!child.begun && child.process->params().parent == ended) forgo(child);
+  }
   if (!exited) {
     if (!params_.teardown) {
       program_ended();
@@ -245,6 +250,17 @@ void OperatingSystem::close_all(std::size_t index, Task done) {
   }
   sva_.drop(*programs_[index].space);
   done();
+}
+
+// Nobody will fork it any more.
+void OperatingSystem::forgo(Program& child) {
+  child.begun = true;
+  child.process->forgo();
+  const std::string& name = child.process->params().name;
+  board_.process_ended(name);
+  for (Program& grandchild : programs_) {
+    if (!grandchild.begun && grandchild.process->params().parent == name) forgo(grandchild);
+  }
 }
 
 void OperatingSystem::program_ended() {
@@ -348,7 +364,7 @@ void OperatingSystem::fork(Process& parent, const std::string& name, Result resu
     Stale stale;
     if (!parent.space().memory.fork_into(child.space->memory, stale)) {
       child.space->memory.release();
-      child.begun = true;
+      forgo(child);
       result(Errno::kNoMemory);
       return;
     }

@@ -1,6 +1,7 @@
 // The operating system: drivers, shared address spaces, processes, from boot to the end of the workload.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <ostream>
 #include <string>
@@ -42,6 +43,8 @@ class OperatingSystem : public Kernel, private SvaHardware {
 
   std::uint64_t work_done() const;
   std::uint64_t work_total() const;
+  // Somebody was told to do nothing until then.
+  Ps asleep_until() const { return asleep_until_; }
   // What has to hold when the work is done.
   std::vector<HostCheck> checks() const;
   std::uint64_t in_flight() const;
@@ -66,6 +69,7 @@ class OperatingSystem : public Kernel, private SvaHardware {
   void end_program(std::size_t index, bool exited);
   // Closes what is open, then undoes the other bonds, one after the other; then the address space is dropped.
   void close_all(std::size_t index, Task done);
+  void forgo(Program& child);
   void program_ended();
   void finish();
   unsigned device_number(const std::string& name) const;
@@ -81,6 +85,7 @@ class OperatingSystem : public Kernel, private SvaHardware {
   StepBoard& board() override { return board_; }
   RngStream rng(const std::string& who) override { return {seed_, name_ + "." + who}; }
   Ps began() const override { return began_; }
+  void note_sleep(Ps until) override { asleep_until_ = std::max(asleep_until_, until); }
   void open(Process& process, Opening& opening, Result result) override;
   void close(Process& process, Opening& opening, Result result) override;
   void bind(Process& process, const std::string& device, Bound result) override;
@@ -119,6 +124,7 @@ class OperatingSystem : public Kernel, private SvaHardware {
   std::vector<Program> programs_;
   std::size_t running_ = 0;
   Ps began_ = 0;
+  Ps asleep_until_ = 0;
   bool finished_ = false;
 };
 

@@ -36,21 +36,36 @@ void StepBoard::begin(const std::string& step, Ps now) {
 
 void StepBoard::end(const std::string& step, const StepResult& result) {
   results_[step] = result;
+  tell(step, Errno::kNone);
+}
+
+void StepBoard::tell(const std::string& step, Errno error) {
   const auto found = waiting_.find(step);
   if (found == waiting_.end()) {
     return;
   }
-  const std::vector<Task> tasks = std::move(found->second);
+  const std::vector<Ended> tasks = std::move(found->second);
   waiting_.erase(found);
-  for (const Task& task : tasks) task();
+  for (const Ended& task : tasks) task(error);
 }
 
-void StepBoard::when_ended(const std::string& step, Task task) {
+void StepBoard::when_ended(const std::string& step, Ended task) {
   if (results_[step].ended) {
-    task();
+    task(Errno::kNone);
+  } else if (ended_processes_.count(step.substr(0, step.find('.'))) != 0) {
+    task(Errno::kNoEntry);
   } else {
     waiting_[step].push_back(std::move(task));
   }
+}
+
+void StepBoard::process_ended(const std::string& process) {
+  ended_processes_.insert(process);
+  std::vector<std::string> never;
+  for (const auto& [step, tasks] : waiting_) {
+    if (step.substr(0, step.find('.')) == process) never.push_back(step);
+  }
+  for (const std::string& step : never) tell(step, Errno::kNoEntry);
 }
 
 std::optional<double> StepBoard::figure(const std::string& process, const StepParams& step) const {

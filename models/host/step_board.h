@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -50,8 +51,11 @@ class StepBoard {
   // Names are full: "process.step".
   void begin(const std::string& step, Ps now);
   void end(const std::string& step, const StepResult& result);
-  // Runs the task when the step has ended, at once if it has.
-  void when_ended(const std::string& step, Task task);
+  // Runs the task when the step has ended, at once if it has; with kNoEntry when it never will.
+  using Ended = std::function<void(Errno)>;
+  void when_ended(const std::string& step, Ended task);
+  // Of this process no further step ends.
+  void process_ended(const std::string& process);
 
   // Carries out an expect step of `process`.
   void expect(const std::string& process, const StepParams& step);
@@ -71,13 +75,15 @@ class StepBoard {
     std::string field;
     double at = 0;
   };
+  void tell(const std::string& step, Errno error);
   std::optional<double> figure(const std::string& process, const StepParams& step) const;
   static std::string check_name(const std::string& process, const StepParams& step);
 
   Statistic statistic_;
   std::map<std::string, StepResult> results_;
   std::map<std::string, std::vector<Watch>> watches_;
-  std::map<std::string, std::vector<Task>> waiting_;
+  std::map<std::string, std::vector<Ended>> waiting_;
+  std::set<std::string> ended_processes_;
   std::map<std::string, bool> expected_;
   std::vector<HostCheck> checks_;
 };

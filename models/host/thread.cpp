@@ -45,6 +45,7 @@ void Thread::begin_step() {
   const Ps now = kernel_.machine().now();
   const Ps due = kernel_.began() + step.at;
   if (now < due) {
+    kernel_.note_sleep(due);
     later(due - now, [this] { begin_step(); });
     return;
   }

@@ -26,6 +26,7 @@ class WorkloadChecks {
     for (std::size_t i = 0; i < host_.processes.size(); ++i) {
       if (host_.processes[i].parent.empty()) follow(i, begin_state(host_.processes[i]));
     }
+    check_waits();
   }
 
  private:
@@ -125,15 +126,22 @@ class WorkloadChecks {
 
   void check_names(std::size_t index) {
     std::set<std::string> names;
-    for_each_step(host_.processes[index], [&](const StepParams& step) {
-      if (step.name.empty()) return;
-      if (!names.insert(step.name).second) {
-        complain(index, ".steps", "there are two steps \"" + step.name + "\"");
+    const auto look = [&](const std::string& place, const std::vector<StepParams>& steps) {
+      for (std::size_t i = 0; i < steps.size(); ++i) {
+        const std::string& name = steps[i].name;
+        if (name.empty()) continue;
+        const std::string key = fmt::format("{}[{}].name", place, i);
+        if (!names.insert(name).second) {
+          complain(index, key, "there is another step \"" + name + "\" of the process");
+        }
+        if (name.find('.') != std::string::npos) complain(index, key, "a step's name has no dot");
       }
-      if (step.name.find('.') != std::string::npos) {
-        complain(index, ".steps", "the name \"" + step.name + "\" of a step has a dot in it");
-      }
-    });
+    };
+    const ProcessParams& process = host_.processes[index];
+    look(".steps", process.steps);
+    for (std::size_t i = 0; i < process.threads.size(); ++i) {
+      look(fmt::format(".threads[{}].steps", i), process.threads[i].steps);
+    }
   }
 
   void check_child(std::size_t index) {
@@ -164,6 +172,75 @@ class WorkloadChecks {
       }
     }
     if (resident > size) bad_("memory_size", "less than what is resident at the start");
+  }
+
+  // --- waits ---
+
+  // A sequence of steps: those of a process or of a thread.
+  struct Sequence {
+    std::size_t process;
+    std::string place;  // "processes[1].threads[0].steps"
+    const std::vector<StepParams>* steps;
+    std::size_t done = 0;
+    bool begun = false;
+  };
+
+  // Lets every sequence go as far as its waits allow; those that are left wait for each other.
+  void check_waits() const {
+    std::vector<Sequence> sequences;
+    for (std::size_t i = 0; i < host_.processes.size(); ++i) {
+      const ProcessParams& process = host_.processes[i];
+      const bool begun = process.parent.empty();
+      sequences.push_back({i, at(i) + ".steps", &process.steps, 0, begun});
+      for (std::size_t j = 0; j < process.threads.size(); ++j) {
+        sequences.push_back(
+            {i, fmt::format("{}.threads[{}].steps", at(i), j), &process.threads[j].steps, 0, begun});
+      }
+    }
+    std::set<std::string> ended;
+    for (bool moved = true; moved;) {
+      moved = false;
+      for (Sequence& sequence : sequences) moved = advance(sequence, sequences, ended) || moved;
+    }
+    for (const Sequence& sequence : sequences) {
+      if (!sequence.begun || sequence.done == sequence.steps->size()) continue;
+      const StepParams& step = (*sequence.steps)[sequence.done];
+      complain({sequence.process, sequence.place}, *sequence.steps, sequence.done, "step",
+               "step \"" + step.step + "\" cannot end before this one has");
+    }
+  }
+
+  bool advance(Sequence& sequence, std::vector<Sequence>& sequences, std::set<std::string>& ended) const {
+    const std::string& process = host_.processes[sequence.process].name;
+    bool moved = false;
+    while (sequence.begun && sequence.done < sequence.steps->size()) {
+      const StepParams& step = (*sequence.steps)[sequence.done];
+      // Steps that do not exist are somebody else's complaint.
+      if (step.action == "wait" && is_step(full_step_name(process, step.step)) &&
+          ended.count(full_step_name(process, step.step)) == 0) {
+        break;
+      }
+      if (step.action == "fork") {
+        for (Sequence& other : sequences) {
+          other.begun = other.begun || host_.processes[other.process].name == step.process;
+        }
+      }
+      if (!step.name.empty()) ended.insert(full_step_name(process, step.name));
+      ++sequence.done;
+      moved = true;
+    }
+    return moved;
+  }
+
+  bool is_step(const std::string& full) const {
+    const std::size_t dot = full.find('.');
+    const ProcessParams* process = find_process(full.substr(0, dot));
+    bool found = false;
+    if (process != nullptr) {
+      for_each_step(*process,
+                    [&](const StepParams& step) { found = found || step.name == full.substr(dot + 1); });
+    }
+    return found;
   }
 
   // --- steps ---
@@ -254,7 +331,7 @@ class WorkloadChecks {
     for (const auto& [key, name] : {std::pair{"to", step.to}, std::pair{"from", step.from}}) {
       if (std::string(key) == "from" && step.action != "memmove") continue;
       if (find_buffer(process, name) == nullptr) {
-        bad(key, "there is no buffer \"" + name + "\"");
+        bad(key, name.empty() ? std::string("names no buffer") : "there is no buffer \"" + name + "\"");
         return;
       }
     }
@@ -322,10 +399,31 @@ class WorkloadChecks {
       const std::vector<std::string>& fields = step_fields();
       if (std::find(fields.begin(), fields.end(), step.field) == fields.end()) {
         bad("field", "a step has no " + step.field + suggestion(step.field, fields));
+      } else {
+        check_figures(step, bad);
       }
       if (!step.since.empty()) bad("since", "goes with a statistic");
     } else if (!step.since.empty()) {
       check_reference(place, steps, index, "since", step.since, bad);
+    }
+  }
+
+  // A number of a step has a unit or has none, and none is negative.
+  static void check_figures(const StepParams& step, const Bad& bad) {
+    const std::optional<Quantity> unit = step_field_unit(step.field);
+    for (const auto& [key, text] : {std::pair{"equals", step.equals}, std::pair{"at_least", step.at_least},
+                                    std::pair{"at_most", step.at_most}}) {
+      if (text.empty()) continue;
+      const Figure figure = parse_figure(text).value_or(Figure{});
+      if (!unit_fits(figure, unit)) {
+        bad(key, fmt::format("{} is a {}, '{}' is none", step.field,
+                             unit == Quantity::kTime    ? "time, as in \"30 us\""
+                             : unit == Quantity::kBytes ? "size, as in \"64 KiB\""
+                                                        : "plain number",
+                             text));
+      } else if (figure.value < 0 && std::string(key) != "at_least") {
+        bad(key, fmt::format("{} is never negative", step.field));
+      }
     }
   }
 

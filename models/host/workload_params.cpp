@@ -215,16 +215,16 @@ std::vector<std::string> devices_opened(const ProcessParams& process) {
   return names;
 }
 
-std::optional<double> parse_figure(const std::string& text) {
+std::optional<Figure> parse_figure(const std::string& text) {
   double value = 0;
   const char* end = text.data() + text.size();
   if (const auto result = std::from_chars(text.data(), end, value);
-      result.ec == std::errc() && result.ptr == end) {
-    return value;
+      result.ec == std::errc() && result.ptr == end && std::isfinite(value)) {
+    return Figure{value, std::nullopt};
   }
   for (const Quantity kind : {Quantity::kTime, Quantity::kBytes}) {
     try {
-      return static_cast<double>(parse_quantity(kind, text));
+      return Figure{static_cast<double>(parse_quantity(kind, text)), kind};
     } catch (const std::invalid_argument&) {
       // The next kind may know its unit.
     }
@@ -232,15 +232,21 @@ std::optional<double> parse_figure(const std::string& text) {
   return std::nullopt;
 }
 
+namespace {
+
+double value_of(const std::string& text) { return parse_figure(text).value_or(Figure{}).value; }
+
+}  // namespace
+
 Bounds bounds_of(const StepParams& expect) {
   Bounds bounds{-1e300, 1e300};
   if (!expect.equals.empty()) {
-    const double value = parse_figure(expect.equals).value_or(0);
+    const double value = value_of(expect.equals);
     const double margin = std::abs(value) * expect.tolerance;
     bounds = {value - margin, value + margin};
   }
-  if (!expect.at_least.empty()) bounds.low = std::max(bounds.low, parse_figure(expect.at_least).value_or(0));
-  if (!expect.at_most.empty()) bounds.high = std::min(bounds.high, parse_figure(expect.at_most).value_or(0));
+  if (!expect.at_least.empty()) bounds.low = std::max(bounds.low, value_of(expect.at_least));
+  if (!expect.at_most.empty()) bounds.high = std::min(bounds.high, value_of(expect.at_most));
   return bounds;
 }
 
@@ -264,6 +270,16 @@ const std::vector<std::string>& step_fields() {
   static const std::vector<std::string> fields = {"latency", "completed", "failed", "bytes",
                                                   "pages",   "pasid",     "users",  "error"};
   return fields;
+}
+
+std::optional<Quantity> step_field_unit(const std::string& field) {
+  if (field == "latency") return Quantity::kTime;
+  if (field == "bytes") return Quantity::kBytes;
+  return std::nullopt;
+}
+
+bool unit_fits(const Figure& figure, std::optional<Quantity> unit) {
+  return figure.unit == unit || (unit == Quantity::kBytes && !figure.unit.has_value());
 }
 
 }  // namespace svasim

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/params.h"
+#include "base/units.h"
 #include "models/host/errno.h"
 
 namespace svasim {
@@ -101,7 +102,11 @@ std::vector<std::string> devices_opened(const ProcessParams& process);
 
 // The number in an expectation: plain ("12", "0.5"), a time ("30 us", in ps) or a size ("64 KiB", in
 // bytes). nullopt if it is none of these.
-std::optional<double> parse_figure(const std::string& text);
+struct Figure {
+  double value = 0;
+  std::optional<Quantity> unit;  // nullopt: plain
+};
+std::optional<Figure> parse_figure(const std::string& text);
 
 // What an expectation allows, both bounds included.
 struct Bounds {
@@ -117,5 +122,9 @@ std::string full_step_name(const std::string& process, const std::string& name);
 
 // Numbers that the end of a named step leaves.
 const std::vector<std::string>& step_fields();
+// In which unit; nullopt: they are plain.
+std::optional<Quantity> step_field_unit(const std::string& field);
+// Whether a figure can be compared with a number of this unit. Sizes may be plain, times may not.
+bool unit_fits(const Figure& figure, std::optional<Quantity> unit);
 
 }  // namespace svasim

@@ -98,6 +98,9 @@ inline const ParamTable<IommuCapabilityParams>& iommu_capability_params() {
             if (p.page_requests && !(p.device_tlb && p.scalable_mode)) {
               bad("page_requests", "page requests need device_tlb and scalable_mode");
             }
+            if (p.nested && !(p.first_stage && p.second_stage)) {
+              bad("nested", "nested translation needs first_stage and second_stage; set nested to false");
+            }
             if ((p.extended_accessed || p.second_stage_ad) && !p.coherent_walks) {
               bad("coherent_walks", "extended_accessed and second_stage_ad need coherent walks");
             }

@@ -34,6 +34,9 @@ inline const ParamTable<IotlbParams>& iotlb_params() {
                 "without traffic; accessed and dirty bits are set as by a walk. A bound, not hardware.",
                 "MODEL")
           .check([](const IotlbParams& p, const Complain& bad) {
+            if (!p.enable && (p.perfect || p.infinite || p.prefetch != 0)) {
+              bad("enable", "an IOTLB that is off cannot be perfect or infinite, or be fetched ahead for");
+            }
             if (p.perfect && (p.infinite || p.split || p.prefetch != 0 || p.policy == kOraclePolicy)) {
               bad("perfect", "keeps nothing: infinite, split, prefetch and the policy oracle have no use");
             }

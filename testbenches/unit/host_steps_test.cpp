@@ -31,11 +31,17 @@ struct Board : testing::Test {
 };
 
 TEST(Figures, NumbersTimesAndSizes) {
-  EXPECT_EQ(parse_figure("12"), 12.0);
-  EXPECT_EQ(parse_figure("0.5"), 0.5);
-  EXPECT_EQ(parse_figure("3 us"), 3e6);
-  EXPECT_EQ(parse_figure("4 KiB"), 4096.0);
+  EXPECT_EQ(parse_figure("12")->value, 12.0);
+  EXPECT_EQ(parse_figure("0.5")->value, 0.5);
+  EXPECT_EQ(parse_figure("3 us")->value, 3e6);
+  EXPECT_EQ(parse_figure("4 KiB")->value, 4096.0);
   EXPECT_FALSE(parse_figure("4 parsecs").has_value());
+  EXPECT_FALSE(parse_figure("nan").has_value());
+  EXPECT_FALSE(parse_figure("inf").has_value());
+  EXPECT_TRUE(unit_fits(*parse_figure("3 us"), Quantity::kTime));
+  EXPECT_FALSE(unit_fits(*parse_figure("3"), Quantity::kTime));
+  EXPECT_FALSE(unit_fits(*parse_figure("3 us"), std::nullopt));
+  EXPECT_TRUE(unit_fits(*parse_figure("3"), Quantity::kBytes));
 }
 
 TEST_F(Board, BoundsAreIncluded) {
@@ -106,14 +112,14 @@ TEST_F(Board, NumbersOfAStepThatHasEnded) {
 
 TEST_F(Board, WaitingEndsWithTheStep) {
   bool ended = false;
-  board.when_ended("p.s", [&] { ended = true; });
+  board.when_ended("p.s", [&](Errno error) { ended = error == Errno::kNone; });
   EXPECT_FALSE(ended);
   StepResult result;
   result.ended = true;
   board.end("p.s", result);
   EXPECT_TRUE(ended);
   ended = false;
-  board.when_ended("p.s", [&] { ended = true; });
+  board.when_ended("p.s", [&](Errno error) { ended = error == Errno::kNone; });
   EXPECT_TRUE(ended);
 }
 
@@ -131,6 +137,17 @@ TEST_F(Board, AStepHasToEndWithItsError) {
   EXPECT_FALSE(board.checks().back().ok);
   board.ended_with("p", s, Errno::kInvalid);
   EXPECT_FALSE(board.checks().back().ok);
+}
+
+TEST_F(Board, WaitingForAProcessThatIsGoneEndsWithACode) {
+  std::vector<Errno> told;
+  const auto note = [&told](Errno error) { told.push_back(error); };
+  board.when_ended("p.s", note);
+  board.when_ended("q.s", note);
+  board.process_ended("p");
+  EXPECT_EQ(told, std::vector<Errno>{Errno::kNoEntry});
+  board.when_ended("p.t", note);  // from now on at once
+  EXPECT_EQ(told, (std::vector<Errno>{Errno::kNoEntry, Errno::kNoEntry}));
 }
 
 }  // namespace

@@ -8,12 +8,15 @@ namespace svasim {
 namespace {
 
 void sleep(Thread& thread, const StepParams& step) {
+  thread.kernel().note_sleep(thread.kernel().machine().now() + step.time);
   thread.later(step.time, [&thread] { thread.end(); });
 }
 
+// The step may never end any more, when an exit came before it.
 void wait(Thread& thread, const StepParams& step) {
-  thread.kernel().board().when_ended(full_step_name(thread.process().params().name, step.step),
-                                     [&thread] { thread.later(1, [&thread] { thread.end(); }); });
+  thread.kernel().board().when_ended(
+      full_step_name(thread.process().params().name, step.step),
+      [&thread](Errno error) { thread.later(1, [&thread, error] { thread.end(error); }); });
 }
 
 void expect(Thread& thread, const StepParams& step) {
@@ -39,7 +42,7 @@ std::vector<StepKind> flow_steps() {
        fork},
       {"exit", "Ends the process, whatever its devices do.", {}, S::kNothing, exit},
       {"sleep", "Waits for a time.", {"time"}, S::kNothing, sleep},
-      {"wait", "Waits until a step has ended.", {"step"}, S::kNothing, wait},
+      {"wait", "Waits until a step has ended.", {"step", "error"}, S::kNothing, wait},
       {"expect",
        "States a condition, which becomes a check of the run.",
        {"step", "statistic", "field", "since", "equals", "tolerance", "at_least", "at_most"},
