@@ -75,7 +75,8 @@ void Operations::prepare() {
     if (step.order == "random") {
       span.offset = first + rng_.below((size - step.size) / 64 + 1) * 64;
     } else {
-      span.offset = first + (started_ % (size / step.size)) * step.size;
+      const std::uint64_t stride = step.stride != 0 ? step.stride : step.size;
+      span.offset = first + started_ % ((size - step.size) / stride + 1) * stride;
     }
     return span;
   };

@@ -229,7 +229,8 @@ void PageRequestQueue::made_visible() {
 void PageRequestQueue::log_journey(const PcieExtension& pcie, Ps visible) {
   Attribution journey = pcie.attribution;
   journey.charge(Stage::kPageRequest, std::max(visible, journey.mark()));
-  context_.page_faults.queued(pcie.requester, decode_message(pcie).prg_index, journey);
+  const PageRequest request = decode_message(pcie);
+  context_.page_faults.queued(pcie.requester, request.prg_index, request.last, journey);
 }
 
 void PageRequestQueue::answer(tlm::tlm_generic_payload& request, bool queued, Ps delay) {
