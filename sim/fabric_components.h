@@ -362,6 +362,12 @@ class AtcComponent : public ModelComponent<AtcWiring, atc_wiring, Atc>, public D
   TargetSocket<>& mmio(Binder& binder) override { return link(binder).mmio(binder); }
   std::string iommu(Binder& binder) const override { return link(binder).iommu(binder); }
   bool has_atc() const override { return true; }
+  void add_checks(const std::string& name, RunChecks& checks) const override {
+    const AtcStats& stats = model().stats();
+    std::uint64_t parts = 0;
+    for (const Counter& part : stats.page_fault_parts) parts += part.value;
+    checks.equal(name + ".page_fault_parts_sum_to_latency_ps", parts, stats.page_fault_latency.sum());
+  }
   void watch_uses(Binder& binder, StaleUseDetector& detector) override {
     auto& root = binder.port<RootPort>(iommu(binder));
     detector.watch(name(), model(), root.remapping(), &root.iommu());

@@ -79,6 +79,13 @@ class SerialChannel {
 
   std::size_t size() const { return arrivals_.size(); }
 
+  // visit(value), of what has arrived by `now`, in order of arrival.
+  template <typename Visit>
+  void for_each_arrived(Ps now, Visit visit) const {
+    for (std::size_t i = 0; i < arrivals_.size() && arrivals_[i].due <= now; ++i)
+      visit(arrivals_[i].value.value);
+  }
+
   // visit(value, arrival)
   template <typename Visit>
   void for_each(Visit visit) const {

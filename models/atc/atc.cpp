@@ -30,6 +30,7 @@ Atc::Atc(sc_core::sc_module_name name, const AtcParams& params, SimContext& cont
       retry_(retry_policy(params.page_requests.retry)),
       pages_(params.page_requests, params.misbehave.ignores_credits),
       accesses_(params.accesses),
+      fault_times_(params.accesses),
       requests_(params.translation_requests),
       next_id_(kOwnRequest) {
   SC_HAS_PROCESS(Atc);

@@ -1,6 +1,7 @@
 // A device's address translation cache with its ATS and PRI agent.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <deque>
 #include <memory>
@@ -92,6 +93,7 @@ class Atc : public sc_core::sc_module,
     bool ordered = false;  // in order_
     bool no_snoop = false;
     bool stopped = false;  // its PASID is
+    bool faulted = false;  // waits for a page, or did; its FaultTimes are valid
     std::uint8_t engine = 0;
     std::uint8_t traffic_class = 0;
     Pasid own_pasid;     // the device's word for it
@@ -102,6 +104,17 @@ class Atc : public sc_core::sc_module,
     Addr address = 0;
     AddressType at = AddressType::kUntranslated;
     AtcEntry translation;  // used; valid from kReady on
+    Ps arrived = 0;
+  };
+  // Where the time of an access's page fault went so far.
+  struct FaultTimes {
+    std::array<Ps, kFaultParts> parts{};
+    Ps mark = 0;
+    void charge(FaultPart part, Ps until) {
+      until = std::max(until, mark);
+      parts[static_cast<std::size_t>(part)] += until - mark;
+      mark = until;
+    }
   };
 
   struct Request {  // an outstanding translation request
@@ -207,6 +220,8 @@ class Atc : public sc_core::sc_module,
   void send_page_request(const PageRequester::Message& request);
   void response_overdue(unsigned group, std::uint64_t serial);
   void stop_pasid(tlm::tlm_generic_payload& marker);
+  void charge_try(std::uint32_t slot, unsigned group, Ps sent, Ps now);
+  void fault_ended(std::uint32_t slot, Ps ready);
   // Adds who waited for the wish to resumed_.
   void collect_waiters(std::uint32_t wish);
 
@@ -234,6 +249,7 @@ class Atc : public sc_core::sc_module,
   // Slots whose response is on its way to the device: looked at only when somebody waits for one.
   DelayQueue<std::uint32_t> released_;
   std::vector<Access> accesses_;
+  std::vector<FaultTimes> fault_times_;  // by slot
   std::vector<std::uint32_t> free_accesses_;
   std::deque<tlm::tlm_generic_payload*> waiting_;  // for a slot
   std::deque<std::uint32_t> order_;                // writes that keep their order

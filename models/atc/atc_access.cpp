@@ -85,6 +85,7 @@ void Atc::start(std::uint32_t slot, tlm::tlm_generic_payload& payload) {
   access.space = AtsSpace::of(pcie);
   access.address = payload.get_address();
   access.at = pcie.at;
+  access.arrived = pcie.attribution.mark();
   pcie.atc_slot = slot;
   requester_ = pcie.requester;
   if (pcie.kind == TlpKind::kMemWrite && !pcie.relaxed) {
@@ -180,6 +181,7 @@ void Atc::queued_translations() {
 void Atc::use(std::uint32_t slot, const AtcEntry& translation, Ps ready) {
   Access& access = accesses_[slot];
   access.translation = translation;
+  if (access.faulted) fault_ended(slot, ready);
   if (access.pcie->kind == TlpKind::kTranslationRequest) {
     access.pcie->translation = translation;
     finish(slot, AccessOutcome::kDone, CompletionStatus::kSuccess, ready);
@@ -285,6 +287,13 @@ void Atc::fault(std::uint32_t slot) {
   if (access.tries > params_.page_requests.max_retries) {
     finish(slot, AccessOutcome::kInvalidResponse, CompletionStatus::kUnsupportedRequest, now + 1);
     return;
+  }
+  if (!access.faulted) {
+    access.faulted = true;
+    fault_times_[slot] = FaultTimes{{}, access.arrived};
+    fault_times_[slot].charge(FaultPart::kMiss, now);
+  } else {
+    fault_times_[slot].charge(FaultPart::kRejected, now);
   }
   const Addr length =
       access.pcie->kind == TlpKind::kTranslationRequest ? 0 : access.payload->get_data_length();

@@ -42,6 +42,28 @@ void Atc::collect_waiters(std::uint32_t wish) {
   std::reverse(resumed_.begin() + static_cast<std::ptrdiff_t>(first), resumed_.end());
 }
 
+// A response ends a try. One that never got into the queue was answered by the IOMMU itself.
+void Atc::charge_try(std::uint32_t slot, unsigned group, Ps sent, Ps now) {
+  FaultTimes& times = fault_times_[slot];
+  const PageFaultLog::Steps& steps = context_.page_faults.steps(requester_, group);
+  if (steps[static_cast<std::size_t>(FaultStep::kQueued)] == 0) {
+    times.charge(FaultPart::kRejected, now);
+    return;
+  }
+  times.charge(FaultPart::kCredits, std::min(sent, now));
+  constexpr std::array<FaultPart, std::size_t(FaultStep::kCount)> kParts = {
+      FaultPart::kRequest, FaultPart::kEvent, FaultPart::kHandlerQueue, FaultPart::kService};
+  for (std::size_t i = 0; i < kParts.size(); ++i) times.charge(kParts[i], std::min(steps[i], now));
+  times.charge(FaultPart::kResponse, now);
+}
+
+void Atc::fault_ended(std::uint32_t slot, Ps ready) {
+  FaultTimes& times = fault_times_[slot];
+  times.charge(FaultPart::kRetry, ready);
+  for (std::size_t i = 0; i < kFaultParts; ++i) stats_.page_fault_parts[i].add(times.parts[i]);
+  stats_.page_fault_latency.record(ready - accesses_[slot].arrived);
+}
+
 void Atc::page_response(const PcieExtension& response) {
   const Ps now = now_ps();
   resumed_.clear();
@@ -67,8 +89,10 @@ void Atc::page_response(const PcieExtension& response) {
     pages_.fail(end_wish);
   }
   Attribution journey = response.attribution;
+  const Ps sent = journey.mark() - journey.total();
   journey.charge(Stage::kResponse, std::max(now, journey.mark()));
   for (const std::uint32_t slot : resumed_) {
+    charge_try(slot, response.prg_index, sent, now);
     accesses_[slot].pcie->attribution.adopt_since_mark(journey, now, Stage::kPageRequest);
     resume(slot, code);
   }

@@ -2,6 +2,12 @@
 
 namespace svasim {
 
+const char* fault_part_name(FaultPart part) {
+  static constexpr const char* kNames[kFaultParts] = {
+      "miss", "credits", "request", "event", "handler_queue", "service", "response", "retry", "rejected"};
+  return kNames[static_cast<std::size_t>(part)];
+}
+
 void AtcStats::describe(StatRegistry& registry, const std::string& prefix) const {
   const auto count = [&](const char* name, const Counter& counter, StatKind kind, const char* text) {
     registry.counter(prefix + "." + name, &counter, StatUnit::kCount, kind, text);
@@ -56,6 +62,22 @@ void AtcStats::describe(StatRegistry& registry, const std::string& prefix) const
   latency("page_request_latency", page_request_latency, "First wish for a page until the group's response.");
   latency("invalidation_latency", invalidation_latency,
           "Invalidate request's arrival until its completion is sent.");
+  latency("page_fault.latency", page_fault_latency,
+          "Access's arrival until its translation, of accesses that waited for a page and got it.");
+  static constexpr const char* kSentences[kFaultParts] = {
+      "Part of it until the device knew that the page was missing.",
+      "Part of it until the page request was sent: credits, a free group.",
+      "Part of it until the page request was in the queue in memory.",
+      "Part of it until the driver took it out of the queue: interrupt, wake-up, requests before it.",
+      "Part of it until a handler took it.",
+      "Part of it until the handler had decided.",
+      "Part of it until the response was at the device.",
+      "Part of it until the device had the translation.",
+      "Part of it spent on tries whose page requests did not get into the queue, and on pauses behind them."};
+  for (std::size_t i = 0; i < kFaultParts; ++i) {
+    registry.counter(prefix + ".page_fault." + fault_part_name(static_cast<FaultPart>(i)),
+                     &page_fault_parts[i], StatUnit::kPs, kTiming, kSentences[i]);
+  }
 }
 
 }  // namespace svasim

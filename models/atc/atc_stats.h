@@ -1,11 +1,29 @@
 // Statistics of a device's address translation cache.
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <string>
 
 #include "base/stats.h"
 
 namespace svasim {
+
+// What a page fault of an access is made of, in order; DESIGN: where its time went.
+enum class FaultPart : std::uint8_t {
+  kMiss,          // until the device knows that the page is missing: look-up, translation request
+  kCredits,       // until its page request is sent
+  kRequest,       // until that is in the queue in memory
+  kEvent,         // until the driver takes it out: interrupt, wake-up, the requests before it
+  kHandlerQueue,  // until a handler takes it
+  kService,       // until the handler has decided
+  kResponse,      // until the response is at the device
+  kRetry,         // until the device has its translation
+  kRejected,      // tries before, whose page requests did not get into the queue, and their pauses
+  kCount
+};
+inline constexpr std::size_t kFaultParts = static_cast<std::size_t>(FaultPart::kCount);
+const char* fault_part_name(FaultPart part);
 
 struct AtcStats {
   Counter accesses;
@@ -40,6 +58,9 @@ struct AtcStats {
   Histogram translation_latency;
   Histogram page_request_latency;
   Histogram invalidation_latency;
+  // Accesses that waited for a page and got it. The parts sum to the latency.
+  Histogram page_fault_latency;
+  std::array<Counter, kFaultParts> page_fault_parts;
 
   void describe(StatRegistry& registry, const std::string& prefix) const;
 };

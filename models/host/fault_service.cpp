@@ -25,7 +25,7 @@ FaultService::FaultService(Machine& machine, const FaultHandlerParams& params, R
                            HostStats& stats, PageFaultLog& journeys, ShootDown shoot_down)
     : machine_(machine),
       params_(params),
-      rng_(rng),
+      service_time_(params, rng),
       stats_(stats),
       journeys_(journeys),
       shoot_down_(std::move(shoot_down)),
@@ -41,6 +41,9 @@ IopfQueue& FaultService::add_queue() {
 }
 
 Errno FaultService::page_request(unsigned iommu, const PageRequest& request) {
+  if (request.last) {
+    journeys_.reached(request.requester, request.prg_index, FaultStep::kTaken, machine_.now());
+  }
   const Errno error = queues_[iommu]->report(request);
   if (error != Errno::kNone) {
     stats_.bad_faults.add();
@@ -75,7 +78,7 @@ void FaultService::dispatch() {
     const IopfQueue::Work work = std::move(waiting_.front().work);
     waiting_.pop_front();
     stats_.fault_queue.record(machine_.now() - worker.queued);
-    log(*worker.group, Stage::kHandlerQueue);
+    log(*worker.group, FaultStep::kHandled);
     work([this, &worker] {
       worker.busy = false;
       dispatch();
@@ -90,8 +93,8 @@ FaultService::Worker* FaultService::worker_of(const IopfGroupRef& group) {
   return nullptr;
 }
 
-void FaultService::log(const IopfGroup& group, Stage stage) {
-  journeys_.charge(group.last().requester, group.last().prg_index, stage, machine_.now());
+void FaultService::log(const IopfGroup& group, FaultStep step) {
+  journeys_.reached(group.last().requester, group.last().prg_index, step, machine_.now());
 }
 
 // --- shared address spaces ---
@@ -108,15 +111,8 @@ IopfQueue::Handler FaultService::sva_handler(SvaSpace& space) {
   };
 }
 
-Ps FaultService::service_time() {
-  if (params_.distribution == "fixed") {
-    return params_.service_time;
-  }
-  return params_.service_time - params_.service_spread + rng_.below(2 * params_.service_spread + 1);
-}
-
 void FaultService::serve(const std::shared_ptr<Serving>& serving) {
-  Ps time = service_time();
+  Ps time = service_time_.draw();
   if (serving->space->memory.is_major(serving->group->requests[serving->next].page)) {
     stats_.major_faults.add();
     time += params_.major_time;
@@ -154,7 +150,7 @@ void FaultService::go_on(const std::shared_ptr<Serving>& serving) {
 
 void FaultService::answer(const Serving& serving, PageResponseCode code) {
   stats_.fault_service.record(machine_.now() - serving.taken);
-  log(*serving.group, Stage::kHandler);
+  log(*serving.group, FaultStep::kDecided);
   if (params_.drop_prg_responses) {
     stats_.responses_dropped.add();
     serving.done();

@@ -15,6 +15,7 @@
 #include "models/host/iommu_driver.h"
 #include "models/host/iopf.h"
 #include "models/host/machine.h"
+#include "models/host/service_time.h"
 #include "models/host/sva_space.h"
 #include "tlm/page_fault_log.h"
 
@@ -75,13 +76,12 @@ class FaultService : public PageRequestSink {
   void served(const std::shared_ptr<Serving>& serving);
   void go_on(const std::shared_ptr<Serving>& serving);
   void answer(const Serving& serving, PageResponseCode code);
-  void log(const IopfGroup& group, Stage stage);
+  void log(const IopfGroup& group, FaultStep step);
   Worker* worker_of(const IopfGroupRef& group);
-  Ps service_time();
 
   Machine& machine_;
   FaultHandlerParams params_;
-  RngStream rng_;
+  ServiceTime service_time_;
   HostStats& stats_;
   PageFaultLog& journeys_;
   ShootDown shoot_down_;

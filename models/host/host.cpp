@@ -34,7 +34,8 @@ Host::Host(const sc_core::sc_module_name& name, const HostParams& params, SimCon
 
 void Host::push(Ps due, Work work, std::uint64_t number, Task task) {
   work_.push(due, (static_cast<std::uint64_t>(work) << 56U) | number, std::move(task));
-  wake_.arm(due);
+  // WHY not while it runs: an earlier task may follow, and the kernel keeps what was asked of it before.
+  if (!running_) wake_.arm(due);
 }
 
 void Host::after(Ps delay, Task task) {
@@ -43,11 +44,13 @@ void Host::after(Ps delay, Task task) {
 
 void Host::run() {
   wake_.fired();
+  running_ = true;
   const Ps now = now_ps();
   while (work_.due() <= now) {
     const Task task = work_.pop();
     task();
   }
+  running_ = false;
   wake_.arm(work_.due());
 }
 

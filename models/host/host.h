@@ -111,6 +111,7 @@ class Host : public sc_core::sc_module,
   sc_core::sc_event done_event_;
 
   DelayQueue<Task> work_;
+  bool running_ = false;
   std::uint64_t number_ = 0;    // of tasks and accesses
   std::list<Access> accesses_;  // addresses stay: payloads point into them
   std::vector<Access*> access_slots_;

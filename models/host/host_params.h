@@ -40,12 +40,36 @@ inline const ParamTable<InvalidationParams>& invalidation_params() {
   return table;
 }
 
+// One bucket of a measured distribution of times.
+struct TimeBucketParams {
+  std::uint64_t weight;
+  Ps from;
+  Ps mean;
+  Ps to;
+};
+
+inline const ParamTable<TimeBucketParams>& time_bucket_params() {
+  using P = TimeBucketParams;
+  static const ParamTable<P> table =
+      ParamTable<P>("A bucket of a distribution: a share of all times, uniform below and above their mean")
+          .count("weight", &P::weight, "1", 1, std::uint64_t{1} << 40U,
+                 "Its share is this over the sum of all weights: a measurement's count.", "MODEL")
+          .time("from", &P::from, "1 us", "1 ps", "1000 s", "Shortest time.", "MODEL")
+          .time("mean", &P::mean, "1 us", "1 ps", "1000 s", "Their mean.", "MODEL")
+          .time("to", &P::to, "1 us", "1 ps", "1000 s", "Longest time.", "MODEL")
+          .check([](const P& p, const Complain& bad) {
+            if (p.mean < p.from || p.mean > p.to) bad("mean", "is not between from and to");
+          });
+  return table;
+}
+
 // The operating system's part of a device page fault.
 struct FaultHandlerParams {
   unsigned handlers;
   std::string distribution;
   Ps service_time;
   Ps service_spread;
+  std::vector<TimeBucketParams> service_buckets;
   Ps major_time;
   Ps queue_read_time;
   unsigned queue_order;
@@ -58,9 +82,9 @@ inline const ParamTable<FaultHandlerParams>& fault_handler_params() {
       ParamTable<P>("Handling of device page faults")
           .count("handlers", &P::handlers, "4", 1, 1024,
                  "Threads that serve page request groups; a group that finds none waits.", "MODEL")
-          .choice("distribution", &P::distribution, "uniform", {"fixed", "uniform"},
-                  "Of the service time of a page: always service_time, or uniform within service_spread "
-                  "around it.",
+          .choice("distribution", &P::distribution, "uniform", {"fixed", "uniform", "buckets"},
+                  "Of the service time of a page: always service_time; uniform within service_spread around "
+                  "it; or as service_buckets say.",
                   "MODEL")
           .time("service_time", &P::service_time, "6 us", "1 ps", "1 s",
                 "From a handler taking a page to its entry in the page table: VMA look-up, page allocation, "
@@ -69,6 +93,8 @@ inline const ParamTable<FaultHandlerParams>& fault_handler_params() {
                 "CAL QEMU: 97 % of page requests take 1 to 10 us")
           .time("service_spread", &P::service_spread, "2 us", "0 ps", "1 s",
                 "Uniform: the service time differs from service_time by at most this.", "CAL QEMU")
+          .groups("service_buckets", &P::service_buckets, time_bucket_params(),
+                  "Distribution buckets: a histogram, as measurements publish it.")
           .time("major_time", &P::major_time, "80 us", "0 ps", "1 s",
                 "More for a page that comes from storage: of a file, or written out before. Processes that "
                 "touch such a page wait as long.",
@@ -83,6 +109,12 @@ inline const ParamTable<FaultHandlerParams>& fault_handler_params() {
           .check([](const P& p, const Complain& bad) {
             if (p.distribution == "uniform" && p.service_spread >= p.service_time) {
               bad("service_spread", "the service time would reach 0");
+            }
+            if (p.distribution == "buckets" && p.service_buckets.empty()) {
+              bad("service_buckets", "distribution buckets needs at least one");
+            }
+            if (p.distribution != "buckets" && !p.service_buckets.empty()) {
+              bad("service_buckets", "only distribution buckets has them");
             }
           });
   return table;

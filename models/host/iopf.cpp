@@ -94,8 +94,8 @@ Errno IopfQueue::respond(const IopfGroupRef& group, PageResponseCode code, Task 
 }
 
 Errno IopfQueue::queue_work(const IopfGroupRef& group, Work work) {
-  for (const auto& [number, queued] : work_) {
-    if (queued == group) return Errno::kBusy;
+  if (std::exchange(group->working, true)) {
+    return Errno::kBusy;
   }
   const std::uint64_t number = next_work_++;
   work_.emplace(number, group);
@@ -109,7 +109,9 @@ Errno IopfQueue::queue_work(const IopfGroupRef& group, Work work) {
 }
 
 void IopfQueue::work_ended(std::uint64_t number) {
-  work_.erase(number);
+  const auto ended = work_.find(number);
+  ended->second->working = false;
+  work_.erase(ended);
   std::vector<Task> finished;
   const auto over = [&](const Flush& flush) { return work_.empty() || work_.begin()->first > flush.up_to; };
   for (Flush& flush : flushes_) {

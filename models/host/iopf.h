@@ -22,7 +22,8 @@ struct IopfGroup {
   unsigned queue = 0;  // number of the IopfQueue
   RequesterId device;
   std::vector<PageRequest> requests;
-  bool pending = true;  // the device waits for an answer
+  bool pending = true;   // the device waits for an answer
+  bool working = false;  // in queue_work()
   const PageRequest& last() const { return requests.back(); }
 };
 using IopfGroupRef = std::shared_ptr<IopfGroup>;

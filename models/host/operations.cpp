@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/pattern.h"
 
 namespace svasim {
 
@@ -75,7 +76,8 @@ void Operations::prepare() {
     if (step.order == "random") {
       span.offset = first + rng_.below((size - step.size) / 64 + 1) * 64;
     } else {
-      span.offset = first + (started_ % (size / step.size)) * step.size;
+      const std::uint64_t stride = step.stride != 0 ? step.stride : step.size;
+      span.offset = first + started_ % ((size - step.size) / stride + 1) * stride;
     }
     return span;
   };
@@ -361,9 +363,7 @@ void Operations::write_shadow(const Operation& operation, std::uint64_t first, s
   }
   scratch_.resize(length);
   if (operation.opcode == DsaOpcode::kFill) {
-    for (std::size_t i = 0; i < scratch_.size(); ++i) {
-      scratch_[i] = static_cast<unsigned char>(operation.pattern >> (i % 8 * 8));
-    }
+    fill_pattern(scratch_.data(), length, operation.pattern, operation.pattern);
   } else {
     buffers_.buffer(operation.from.buffer)
         .shadow.read(operation.from.offset + first, scratch_.data(), scratch_.size());

@@ -366,9 +366,13 @@ FaultResult ProcessMemory::fault(Addr address, bool read, bool write, Stale* sta
   if (!page.has_value()) {
     return FaultResult::kNoMemory;
   }
-  unsigned char data[kPageSize];
-  first_contents(*vma, va, data);
-  memory_.write(*page, data, sizeof data);
+  if (vma->content == Content::kZero && swap_.empty()) {
+    memory_.zero_page(*page);
+  } else {
+    unsigned char data[kPageSize];
+    first_contents(*vma, va, data);
+    memory_.write(*page, data, sizeof data);
+  }
   if (!table_.map(va, *page, 1, vma->write, write)) {
     pages_.free(*page);
     return FaultResult::kNoMemory;

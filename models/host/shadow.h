@@ -3,7 +3,9 @@
 
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <map>
+#include <vector>
 
 #include "models/host/process_memory.h"
 
@@ -21,10 +23,7 @@ class Shadow {
   // The buffer is elsewhere now.
   void move_to(Addr start) { area_.end = start + (area_.end - area_.start), area_.start = start; }
   // What was written to these pages is gone.
-  void forget(std::uint64_t offset, std::uint64_t length) {
-    pages_.erase(pages_.lower_bound(offset >> kPageShift),
-                 pages_.lower_bound((offset + length) >> kPageShift));
-  }
+  void forget(std::uint64_t offset, std::uint64_t length);
   bool is_written(std::uint64_t page) const { return pages_.count(page) != 0; }
 
   // Compares [offset, offset + length) with memory; returns the number of bytes that differ.
@@ -32,8 +31,12 @@ class Shadow {
 
  private:
   using Page = std::array<unsigned char, kPageSize>;
+  Page& page_to_write(std::uint64_t number, bool whole);
+
   Vma area_;
-  std::map<std::uint64_t, Page> pages_;  // by page number within the buffer
+  std::map<std::uint64_t, std::size_t> pages_;  // by page number within the buffer: where in store_
+  std::deque<Page> store_;
+  std::vector<std::size_t> free_;  // of store_
 };
 
 }  // namespace svasim

@@ -96,6 +96,9 @@ const ParamTable<StepParams>& step_params() {
           .bytes("length", &P::length, "0 B", "0 B", "1 TiB",
                  "Length of that part; 0: to the end of the buffer.", "MODEL")
           .bytes("size", &P::size, "4 KiB", "1 B", "2 GiB", "Bytes of one operation.", "MODEL")
+          .bytes("stride", &P::stride, "0 B", "0 B", "1 TiB",
+                 "order sequential: from where one operation begins to where the next one does; 0: size.",
+                 "MODEL")
           .count("count", &P::count, "1", 1, std::uint64_t{1} << 40U, "How many operations.", "MODEL")
           .choice("order", &P::order, "sequential", {"sequential", "random"},
                   "Where in the buffers operations go: one behind the other, or anywhere at multiples of 64 "

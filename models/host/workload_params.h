@@ -40,6 +40,7 @@ struct StepParams {
   std::uint64_t offset;
   std::uint64_t length;
   std::uint64_t size;
+  std::uint64_t stride;
   std::uint64_t count;
   std::string order;
   unsigned outstanding;

@@ -166,12 +166,14 @@ void Iommu::schedule(Ps when, Work work, std::uint64_t key, std::uint32_t index,
   constexpr std::uint64_t kKeyMask = (std::uint64_t{1} << 56) - 1;
   due_.push(when, (std::uint64_t{static_cast<std::uint8_t>(work)} << 56U) | (key & kKeyMask),
             Due{work, index, payload});
-  wake_.arm(when);
+  // WHY not while it runs: something earlier may follow, and the kernel keeps what was asked of it before.
+  if (!running_) wake_.arm(when);
 }
 
 void Iommu::run() {
   const Ps now = now_ps();
   wake_.fired();
+  running_ = true;
   if (!perfect_.empty()) {
     perfect_looks();
   }
@@ -203,8 +205,8 @@ void Iommu::run() {
   while (!backlog_.empty() && begin(backlog_.front(), now)) {
     backlog_.pop_front();
   }
-  wake_.arm(due_.due());
-  wake_.arm(first_lookup_end());
+  running_ = false;
+  wake_.arm(std::min(due_.due(), first_lookup_end()));
   if (!backlog_.empty()) {
     wake_.arm(slots_.next());
   }

@@ -416,6 +416,7 @@ class Iommu : public sc_core::sc_module,
   Ps interval_end_ = 0;      // of the interval of the look-up that started last
   unsigned ports_used_ = 0;  // in it
   DelayQueue<Due> due_;
+  bool running_ = false;
   std::deque<Arrival> backlog_;  // looked up, waiting for a slot
 
   std::vector<Request> requests_;

@@ -161,8 +161,8 @@ unsigned Memory::transport_dbg(unsigned /*port*/, tlm::tlm_generic_payload& payl
 void Memory::look(Addr offset, unsigned char* data, unsigned length) const {
   contents_.read(offset, data, length);
   const Ps now = now_ps();
-  channels_.for_each([&](const tlm::tlm_generic_payload* payload, Ps arrival) {
-    if (arrival > now || !payload->is_write() || payload->get_byte_enable_ptr() != nullptr) {
+  channels_.for_each_arrived(now, [&](const tlm::tlm_generic_payload* payload) {
+    if (!payload->is_write() || payload->get_byte_enable_ptr() != nullptr) {
       return;
     }
     const Addr first = payload->get_address() - params_.base;

@@ -60,6 +60,12 @@ TEST(HostParams, BadProcesses) {
               HasSubstr("two buffers \"a\""));
   EXPECT_THAT(problems_of("faults: {service_time: 1 us, service_spread: 1 us}\n"),
               HasSubstr("the service time would reach 0"));
+  EXPECT_THAT(problems_of("faults: {distribution: buckets}\n"), HasSubstr("buckets needs at least one"));
+  EXPECT_THAT(problems_of("faults: {service_buckets: [{from: 1 us, mean: 2 us, to: 3 us}]}\n"),
+              HasSubstr("only distribution buckets has them"));
+  EXPECT_THAT(
+      problems_of("faults: {distribution: buckets, service_buckets: [{from: 2 us, mean: 1 us, to: 3 us}]}\n"),
+      HasSubstr("is not between from and to"));
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
 // Memory move, fill, copy with dualcast.
+#include "base/pattern.h"
 #include "models/dsa/operations/operation.h"
 
 namespace svasim {
@@ -37,10 +38,7 @@ void plan_fill(const DsaDescriptor& d, DsaPlan& plan) {
 void step_fill(const DsaDescriptor& d, DsaRun& /*run*/, const DsaStep& step) {
   const bool wide = d.flag<F::FILL_16_BYTES>();
   const std::uint64_t high = wide ? dsa_operands<DsaFillOperands>(d).pattern_high : d.source;
-  for (unsigned i = 0; i < step.length; ++i) {
-    const std::uint64_t at = step.position + i;
-    step.out[i] = static_cast<unsigned char>(((at & 8U) != 0 ? high : d.source) >> (8 * (at % 8)));
-  }
+  fill_pattern(step.out, step.length, d.source, high, step.position);
 }
 
 // SPEC: [DSA 8.3]

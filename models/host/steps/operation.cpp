@@ -25,8 +25,8 @@ std::vector<StepKind> operation_steps() {
   };
   std::vector<StepKind> kinds = {
       {"memmove", "Copies within or between buffers.",
-       with({"from", "to", "offset", "length", "size", "order"}), S::kBuffer, carry_out, follow},
-      {"fill", "Repeats eight bytes.", with({"to", "offset", "length", "size", "order", "pattern"}),
+       with({"from", "to", "offset", "length", "size", "stride", "order"}), S::kBuffer, carry_out, follow},
+      {"fill", "Repeats eight bytes.", with({"to", "offset", "length", "size", "stride", "order", "pattern"}),
        S::kBuffer, carry_out, follow},
       {"noop", "Does nothing but write its completion record.", common, S::kDevice, carry_out, follow},
   };
