@@ -3,11 +3,24 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "base/check.h"
 
 namespace svasim {
+
+namespace {
+
+// Of a guest; of the host itself when `guest` is empty.
+std::vector<ProcessParams> processes_of(const HostParams& params, const std::string& guest) {
+  std::vector<ProcessParams> processes;
+  std::copy_if(params.processes.begin(), params.processes.end(), std::back_inserter(processes),
+               [&guest](const ProcessParams& process) { return process.guest == guest; });
+  return processes;
+}
+
+}  // namespace
 
 OperatingSystem::OperatingSystem(const Ground& ground, const HostParams& params, const Platform& platform,
                                  Machine::Task done)
@@ -16,7 +29,21 @@ OperatingSystem::OperatingSystem(const Ground& ground, const HostParams& params,
       queues_(platform.devices.size(), 0) {
   for (const NodeParams& node : params_.nodes) pages_.add_node(node.base, node.size);
   make_drivers();
-  make_programs(params_.processes, [this](const std::string& device) { return make_opening(device); });
+  make_programs(processes_of(params_, ""),
+                [this](const std::string& device) { return make_opening(device); });
+  make_guests();
+}
+
+void OperatingSystem::make_guests() {
+  const Ground ground{name_, seed_, machine_, stats_, log_, journeys_, board_};
+  const VirtualIommu::Host host{machine_, faults_, journeys_, sva_,
+                                [this](unsigned device) -> IommuDriver& { return iommu_of(device); }};
+  for (const GuestParams& guest : params_.guests) {
+    guests_.push_back(std::make_unique<Guest>(
+        ground, params_, guest, processes_of(params_, guest.name), platform_,
+        [this](const std::string& device) { return make_opening(device); }, host, pages_,
+        domains_.allocate()));
+  }
 }
 
 void OperatingSystem::make_drivers() {
@@ -95,7 +122,7 @@ SvaDeviceInfo OperatingSystem::describe(std::size_t index) const {
 
 void OperatingSystem::start_devices(std::size_t index) {
   if (index == devices_.size()) {
-    run_programs([this] { finish(); });
+    start_workload();
     return;
   }
   DsaDriver& device = *devices_[index];
@@ -115,11 +142,42 @@ void OperatingSystem::start_devices(std::size_t index) {
   iommus_[device.iommu()]->attach(device.requester(), {info.ats, info.page_requests}, attached);
 }
 
+SvaDeviceInfo OperatingSystem::describe_to(const GuestParams& guest, std::size_t index) const {
+  SvaDeviceInfo info = describe(index);
+  info.compatible_tables = iommus_[info.iommu]->nests(params_.sva.paging_levels, guest.huge());
+  info.iommu = 0;
+  info.lowest_pasid = 1;  // the host's PASID is what the device sends
+  return info;
+}
+
 // --- processes ---
+
+void OperatingSystem::start_workload() {
+  const Task one = after_all(guests_.size() + 1, [this] { finish(); });
+  run_programs(one);
+  for (std::size_t i = 0; i < guests_.size(); ++i) {
+    std::vector<SvaDeviceInfo> devices;
+    for (std::size_t device = 0; device < devices_.size(); ++device) {
+      devices.push_back(describe_to(params_.guests[i], device));
+    }
+    guests_[i]->run(devices, one);
+  }
+}
+
+void OperatingSystem::destroy_guest(const std::string& name, Result result) {
+  const auto found = std::find_if(guests_.begin(), guests_.end(),
+                                  [&name](const auto& guest) { return guest->guest_name() == name; });
+  if (found == guests_.end()) {
+    result(Errno::kNoEntry);
+    return;
+  }
+  (*found)->destroy(std::move(result));
+}
 
 void OperatingSystem::finish() {
   finished_ = true;
   note_left_steps();
+  for (const auto& guest : guests_) guest->note_left_steps();
   done_();
 }
 
@@ -197,9 +255,17 @@ void OperatingSystem::disable_page_requests(unsigned device, Task done) {
 
 // --- what it can say about itself ---
 
-std::uint64_t OperatingSystem::work_done() const { return programs_done() + (finished_ ? 1 : 0); }
+std::uint64_t OperatingSystem::work_done() const {
+  std::uint64_t sum = programs_done() + (finished_ ? 1 : 0);
+  for (const auto& guest : guests_) sum += guest->work_done();
+  return sum;
+}
 
-std::uint64_t OperatingSystem::work_total() const { return programs_total() + 1; }
+std::uint64_t OperatingSystem::work_total() const {
+  std::uint64_t sum = programs_total() + 1;
+  for (const auto& guest : guests_) sum += guest->work_total();
+  return sum;
+}
 
 std::vector<HostCheck> OperatingSystem::checks() const {
   std::vector<HostCheck> result;
@@ -221,7 +287,7 @@ std::vector<HostCheck> OperatingSystem::checks() const {
       stats_.responses.value, std::to_string(stats_.page_groups.value));
   none("dma_faults", "dma_faults", stats_.dma_faults.value);
   none("register_errors", "registers.errors", stats_.register_errors.value);
-  if (params_.teardown && has_programs()) {
+  if (params_.teardown && !params_.processes.empty()) {
     add("unbound", stats_.unbinds.value == stats_.binds.value, stats_.unbinds.value,
         std::to_string(stats_.binds.value));
   }
@@ -232,6 +298,7 @@ std::vector<HostCheck> OperatingSystem::checks() const {
 std::uint64_t OperatingSystem::in_flight() const {
   std::uint64_t count = faults_.in_flight() + programs_in_flight();
   for (const auto& iommu : iommus_) count += iommu->in_flight();
+  for (const auto& guest : guests_) count += guest->in_flight();
   return count;
 }
 
@@ -239,6 +306,7 @@ void OperatingSystem::dump_in_flight(std::ostream& out) const {
   faults_.dump_in_flight(name_, out);
   for (const auto& iommu : iommus_) iommu->dump_in_flight(out);
   dump_programs(out);
+  for (const auto& guest : guests_) guest->dump_in_flight(out);
 }
 
 }  // namespace svasim

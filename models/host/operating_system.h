@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "models/host/dsa_driver.h"
+#include "models/host/guest.h"
 #include "models/host/iommu_driver.h"
 #include "models/host/process_kernel.h"
 
@@ -31,9 +32,12 @@ class OperatingSystem : private SvaHardware, public ProcessKernel {
   using Task = Machine::Task;
 
   void make_drivers();
+  void make_guests();
   Opening make_opening(const std::string& device);
   void start_devices(std::size_t device);
   SvaDeviceInfo describe(std::size_t device) const;
+  SvaDeviceInfo describe_to(const GuestParams& guest, std::size_t device) const;
+  void start_workload();
   void finish();
   IommuDriver& iommu_of(unsigned device) { return *iommus_[devices_[device]->iommu()]; }
   RequesterId requester_of(unsigned device) const { return devices_[device]->requester(); }
@@ -41,6 +45,9 @@ class OperatingSystem : private SvaHardware, public ProcessKernel {
   // ProcessKernel.
   void open_queue(Opening& opening, Task done) override;
   void close_queue(Opening& opening, Task done) override;
+
+  // Kernel.
+  void destroy_guest(const std::string& name, Result result) override;
 
   // SvaHardware.
   void attach(unsigned device, Pasid pasid, SvaSpace& space, Task done) override;
@@ -57,6 +64,8 @@ class OperatingSystem : private SvaHardware, public ProcessKernel {
   std::vector<std::unique_ptr<DsaDriver>> devices_;
   std::vector<bool> attached_;    // by device: its context entry is there
   std::vector<unsigned> queues_;  // by device: work queues given to processes
+  DomainIds domains_;
+  std::vector<std::unique_ptr<Guest>> guests_;
   bool finished_ = false;
 };
 

@@ -63,6 +63,8 @@ class Process : public BufferSet {
   void verify_buffer(Buffer& buffer) { verify_pages(buffer, 0, buffer.size); }
   void verify_pages(Buffer& buffer, std::uint64_t offset, std::uint64_t length);
   void exit();
+  // Ends it without a trace: its machine is gone.
+  void kill();
 
  private:
   void thread_ended();

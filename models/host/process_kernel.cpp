@@ -19,6 +19,7 @@ ProcessKernel::ProcessKernel(const Ground& ground, const HostParams& params, con
       platform_(platform),
       stats_(ground.stats),
       log_(ground.log),
+      journeys_(ground.journeys),
       board_(ground.board),
       pages_(memory.base, memory.size, memory.owner),
       // The reserved address bits are the IOMMU's business; the allocator hands out low addresses.

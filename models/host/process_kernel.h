@@ -41,7 +41,6 @@ class ProcessKernel : public Kernel {
 
   // Makes the processes of this list.
   void make_programs(const std::vector<ProcessParams>& processes, const MakeOpening& make_opening);
-  bool has_programs() const { return !programs_.empty(); }
   // Begins those without a parent; `ended` when all have ended and, with host.teardown, nothing of them is
   // left.
   void run_programs(Task ended);
@@ -94,6 +93,7 @@ class ProcessKernel : public Kernel {
   Platform platform_;
   HostStats& stats_;
   HostLog& log_;
+  PageFaultLog& journeys_;
   StepBoard& board_;
 
   PageAllocator pages_;
