@@ -153,6 +153,7 @@ void FaultService::answer(const Serving& serving, PageResponseCode code) {
   log(*serving.group, FaultStep::kDecided);
   if (params_.drop_prg_responses) {
     stats_.responses_dropped.add();
+    serving.group->dropped = true;
     serving.done();
     return;
   }

@@ -193,14 +193,10 @@ void Host::b_transport(unsigned /*port*/, tlm::tlm_generic_payload& payload, sc_
 
 void Host::start(const Platform& platform) {
   SVASIM_CHECK(system_ == nullptr, "a host is started once");
-  const OperatingSystem::Ground ground{
-      name(),
-      context_.seed,
-      *this,
-      stats_,
-      log_,
-      context_.page_faults,
-      [this](const std::string& path, const std::string& field) { return statistic(path, field); }};
+  board_ = std::make_unique<StepBoard>(
+      [this](const std::string& path, const std::string& field) { return statistic(path, field); });
+  const OperatingSystem::Ground ground{name(), context_.seed,        *this,  stats_,
+                                       log_,   context_.page_faults, *board_};
   system_ = std::make_unique<OperatingSystem>(ground, params_, platform, [this] {
     done_ = true;
     done_event_.notify(sc_core::SC_ZERO_TIME);

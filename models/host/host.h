@@ -120,6 +120,7 @@ class Host : public sc_core::sc_module,
   std::vector<Task> vectors_;
 
   BusMemory memory_;
+  std::unique_ptr<StepBoard> board_;
   std::unique_ptr<OperatingSystem> system_;
   bool done_ = false;
   HostLog log_;

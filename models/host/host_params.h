@@ -237,6 +237,55 @@ inline const ParamTable<NodeParams>& node_params() {
   return table;
 }
 
+// A virtual machine.
+struct GuestParams {
+  std::string name;
+  std::uint64_t memory_size;
+  std::string pages;
+  Ps exit_time;
+  Ps resume_time;
+  Ps injection_time;
+  Ps answer_timeout;
+  FaultHandlerParams faults;
+
+  bool huge() const { return pages == "2 MiB"; }
+};
+
+inline const ParamTable<GuestParams>& guest_params() {
+  using P = GuestParams;
+  static const ParamTable<P> table =
+      ParamTable<P>("A virtual machine: its kernel translates over a second stage of the host")
+          .text("name", &P::name, "", "Processes say by it that they run in the guest.", "")
+          .bytes("memory_size", &P::memory_size, "16 MiB", "1 MiB", "1 TiB",
+                 "Its memory, all of it pinned in the host's; part of the host's memory_size.", "MODEL")
+          .choice("pages", &P::pages, "4 KiB", {"4 KiB", "2 MiB"}, "Pages of the second stage.",
+                  "LINUX drivers/iommu/intel/iommu.c")
+          .time("exit_time", &P::exit_time, "4 us", "1 ps", "1 s",
+                "From an access of a guest's CPU that leaves for the host to the host's handler of it: exit, "
+                "and "
+                "wake-up of the user-space machine monitor.",
+                "CAL FSX: an invalidation in a nested guest takes 7 to 9 us; the host's own takes 1")
+          .time("resume_time", &P::resume_time, "3 us", "1 ps", "1 s",
+                "From the end of what the host does at an exit to the guest's CPU going on.",
+                "CAL FSX: as above")
+          .time("injection_time", &P::injection_time, "5 us", "1 ps", "1 s",
+                "From the host's page request thread finding a group to the guest's: the machine monitor is "
+                "woken, writes the guest's queue and injects an interrupt.",
+                "MODEL: a wake-up in the host and an interrupt in the guest")
+          .time("answer_timeout", &P::answer_timeout, "10 ms", "1 ps", "1000 s",
+                "A group that the guest has not answered after this time is answered Invalid Request by the "
+                "host.",
+                "MODEL")
+          .group("faults", &P::faults, fault_handler_params(), "Device page faults in the guest.")
+          .check([](const P& p, const Complain& bad) {
+            if (p.name.empty()) bad("name", "a guest needs a name");
+            if (p.memory_size % (p.huge() ? std::uint64_t{2} << 20U : kPageSize) != 0) {
+              bad("memory_size", "is not a multiple of " + p.pages);
+            }
+          });
+  return table;
+}
+
 struct HostParams {
   std::string bus;
   std::vector<std::string> iommus;
@@ -255,6 +304,7 @@ struct HostParams {
   InvalidationParams invalidation;
   FaultHandlerParams faults;
   DsaDriverParams dsa;
+  std::vector<GuestParams> guests;
   std::vector<ProcessParams> processes;
 };
 
@@ -298,6 +348,7 @@ inline const ParamTable<HostParams>& host_params() {
           .group("invalidation", &P::invalidation, invalidation_params(), "Invalidation queue.")
           .group("faults", &P::faults, fault_handler_params(), "Device page faults.")
           .group("dsa", &P::dsa, dsa_driver_params(), "DSA devices.")
+          .groups("guests", &P::guests, guest_params(), "Virtual machines on the host.")
           .groups("processes", &P::processes, process_params(), "The workload: what runs on the host.")
           .check([](const P& p, const Complain& bad) {
             if (p.memory_base % kPageSize != 0) {

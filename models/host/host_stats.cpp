@@ -78,6 +78,7 @@ void HostStats::describe(StatRegistry& registry, const std::string& prefix) cons
        "From an operation's submission until its process saw the completion record.");
   count("verify.bytes", bytes_verified, kBytes, kTiming, "Bytes compared with what they have to be.");
   count("verify.wrong", bytes_wrong, kBytes, kInvariant, "Bytes that were different.");
+  guests.describe(registry, prefix + ".guests");
 }
 
 }  // namespace svasim

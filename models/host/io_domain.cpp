@@ -89,12 +89,12 @@ std::optional<Addr> IoDomain::find(Addr iova) const {
 // --- devices ---
 
 void IoDomain::attach(IommuDriver& iommu, IoTarget target, Task done) {
-  attachments_.push_back({&iommu, target, false});
+  attachments_.push_back({&iommu, target, false, false});
   iommu.bind(target.device, target.pasid, translation(), std::move(done));
 }
 
 void IoDomain::attach_nested(IommuDriver& iommu, IoTarget target, Addr first, unsigned levels, Task done) {
-  attachments_.push_back({&iommu, target, true});
+  attachments_.push_back({&iommu, target, true, false});
   IoTranslation nested = translation();
   nested.kind = IoTranslation::Kind::kNested;
   nested.first = first;
@@ -102,13 +102,25 @@ void IoDomain::attach_nested(IommuDriver& iommu, IoTarget target, Addr first, un
   iommu.bind(target.device, target.pasid, nested, std::move(done));
 }
 
-void IoDomain::detach(IoTarget target, Task done) {
+IoDomain::Attachment& IoDomain::attachment_of(IoTarget target) {
   const auto found = std::find_if(attachments_.begin(), attachments_.end(),
                                   [&](const Attachment& each) { return each.target == target; });
   SVASIM_CHECK(found != attachments_.end(), "a device is detached that was not attached");
-  IommuDriver& iommu = *found->iommu;
-  attachments_.erase(found);
-  iommu.unbind(target.device, target.pasid, std::move(done));
+  return *found;
+}
+
+void IoDomain::silence(IoTarget target, Task done) {
+  Attachment& attachment = attachment_of(target);
+  attachment.silenced = true;
+  attachment.iommu->silence(target.device, target.pasid, std::move(done));
+}
+
+void IoDomain::detach(IoTarget target, Task done) {
+  const Attachment attachment = attachment_of(target);
+  attachments_.erase(attachments_.begin() + (&attachment_of(target) - attachments_.data()));
+  IommuDriver& iommu = *attachment.iommu;
+  attachment.silenced ? iommu.end_silence(target.device, target.pasid, std::move(done))
+                      : iommu.unbind(target.device, target.pasid, std::move(done));
 }
 
 void IoDomain::invalidate(AddressSpan span, Task done) {

@@ -35,6 +35,7 @@ class IoDomain {
     IommuDriver* iommu = nullptr;
     IoTarget target;
     bool nested = false;  // a guest's first stage lies over this one
+    bool silenced = false;
   };
   struct Removed {
     AddressSpan span;
@@ -63,6 +64,8 @@ class IoDomain {
   void attach(IommuDriver& iommu, IoTarget target, Task done);
   // Puts a first stage of `levels` over it; `first` is the address of its top table in this domain.
   void attach_nested(IommuDriver& iommu, IoTarget target, Addr first, unsigned levels, Task done);
+  // Its process has exited: translations go, its faults are not recorded any more; detach() follows.
+  void silence(IoTarget target, Task done);
   // Afterwards no translation and no page request of it is left.
   void detach(IoTarget target, Task done);
   const std::vector<Attachment>& attachments() const { return attachments_; }
@@ -74,6 +77,7 @@ class IoDomain {
   void release();
 
  private:
+  Attachment& attachment_of(IoTarget target);
   Errno map_pages(Addr iova, Addr physical, std::uint64_t size, bool writable, std::uint64_t& mapped);
 
   DomainId id_;

@@ -69,6 +69,11 @@ bool IommuDriver::walks(unsigned levels, bool gigabyte_pages) const {
          (levels == 4 || VtdCap::FS5LP::get(cap_) != 0);
 }
 
+bool IommuDriver::nests(unsigned levels, bool huge) const {
+  return walks(levels, false) && VtdEcap::NEST::get(ecap_) != 0 && (VtdCap::SAGAW::get(cap_) & 4U) != 0 &&
+         (!huge || (VtdCap::SSLPS::get(cap_) & 1U) != 0);
+}
+
 void IommuDriver::start(PageRequestSink& sink, Devices devices, Task done) {
   sink_ = &sink;
   const InterruptMessage fault = machine_.add_interrupt([this] { on_fault_event(); });
@@ -156,10 +161,10 @@ void IommuDriver::add_device_tlb(std::vector<InvalidationDescriptor>& descriptor
           : make_pasid_device_tlb(target.device, target.pasid, range.address, range.size_bit, 0));
 }
 
-// SPEC: [VTD 6.5.2, Table 28]: of second-stage and pass-through entries by domain.
+// SPEC: [VTD 6.5.2, Table 28], [LINUX intel_pasid_tear_down_entry]: with a second stage by domain.
 std::vector<InvalidationDescriptor> IommuDriver::all_translations(RequesterId device, Pasid pasid) const {
   const IoTranslation& translation = translation_of(device, pasid);
-  std::vector<InvalidationDescriptor> descriptors = {translation.kind == IoTranslation::Kind::kSecondStage
+  std::vector<InvalidationDescriptor> descriptors = {translation.has_second()
                                                          ? make_iotlb_domain(translation.domain)
                                                          : make_pasid_iotlb_pasid(translation.domain, pasid)};
   add_device_tlb(descriptors, {device, pasid}, 0, 64);

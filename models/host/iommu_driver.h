@@ -73,6 +73,9 @@ class IommuDriver {
 
   // That it walks the CPUs' tables: SPEC: [LINUX intel_svm_check].
   bool walks(unsigned levels, bool gigabyte_pages) const;
+  // That it walks a first stage of so many levels over a second one of 4 levels, with pages of 2 MiB if
+  // `huge`.
+  bool nests(unsigned levels, bool huge) const;
   std::uint32_t pasid_limit() const { return std::uint32_t{1} << pasid_bits_; }
   const std::string& name() const { return name_; }
 

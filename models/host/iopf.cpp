@@ -24,11 +24,13 @@ std::uint64_t IopfQueue::remove_device(RequesterId id) {
   }
   const Device device = std::move(found->second);
   devices_.erase(found);
+  std::uint64_t count = 0;
   for (const IopfGroupRef& group : device.faults) {
     group->pending = false;
+    count += group->dropped ? 0 : 1;
     device.response(group->last(), PageResponseCode::kInvalidRequest, [] {});
   }
-  return device.faults.size();
+  return count;
 }
 
 void IopfQueue::set_handler(RequesterId device, std::optional<Pasid> pasid, Handler handler) {

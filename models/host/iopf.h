@@ -24,6 +24,7 @@ struct IopfGroup {
   std::vector<PageRequest> requests;
   bool pending = true;   // the device waits for an answer
   bool working = false;  // in queue_work()
+  bool dropped = false;  // it was dealt with, but the answer is kept back (fault injection)
   const PageRequest& last() const { return requests.back(); }
 };
 using IopfGroupRef = std::shared_ptr<IopfGroup>;
@@ -46,7 +47,8 @@ class IopfQueue {
   // kBusy: it was added already; kNoDevice: it has no way to answer.
   Errno add_device(RequesterId device, PageResponse response);
   // Drops its partial groups, answers Invalid Request to everything it waits for. Answers that come later
-  // do nothing. Before: page requests stopped and this queue flushed; returns how many were answered.
+  // do nothing. Before: page requests stopped and this queue flushed. Returns how many were answered that
+  // nobody had dealt with.
   std::uint64_t remove_device(RequesterId device);
   bool has_device(RequesterId device) const { return devices_.count(device) != 0; }
 

@@ -16,6 +16,7 @@
 
 namespace svasim {
 
+class Guest;
 class Process;
 
 // A work queue that a process has opened.
@@ -60,6 +61,10 @@ class Kernel {
 
   // Has devices forget what is stale, then frees the pages.
   virtual void shoot_down(SvaSpace& space, const Stale& stale, Task done) = 0;
+  // The virtual machine it runs in; nullptr: it is the host's kernel.
+  virtual Guest* guest() { return nullptr; }
+  // Ends a virtual machine, whatever its devices do. kNoEntry when it has ended.
+  virtual void destroy_guest(const std::string& name, Result result) = 0;
   // Begins the process that was declared as this one's child.
   virtual void fork(Process& parent, const std::string& child, Result result) = 0;
 };

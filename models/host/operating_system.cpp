@@ -3,36 +3,47 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "base/check.h"
-#include "models/formats/x86_first_stage.h"
 
 namespace svasim {
 
+namespace {
+
+// Of a guest; of the host itself when `guest` is empty.
+std::vector<ProcessParams> processes_of(const HostParams& params, const std::string& guest) {
+  std::vector<ProcessParams> processes;
+  std::copy_if(params.processes.begin(), params.processes.end(), std::back_inserter(processes),
+               [&guest](const ProcessParams& process) { return process.guest == guest; });
+  return processes;
+}
+
+}  // namespace
+
 OperatingSystem::OperatingSystem(const Ground& ground, const HostParams& params, const Platform& platform,
                                  Machine::Task done)
-    : name_(ground.name),
-      seed_(ground.seed),
-      machine_(ground.machine),
-      params_(params),
-      platform_(platform),
-      stats_(ground.stats),
-      log_(ground.log),
+    : ProcessKernel(ground, params, platform, {params.memory_base, params.memory_size, ground.name}, *this),
       done_(std::move(done)),
-      pages_(params.memory_base, params.memory_size, ground.name),
-      // The reserved address bits are the IOMMU's business; the allocator hands out low addresses.
-      format_(make_x86_first_stage(params.sva.paging_levels, PageFormatOptions{})),
-      faults_(ground.machine, params.faults, RngStream(ground.seed, ground.name + ".faults"), ground.stats,
-              ground.journeys,
-              [this](SvaSpace& space, const Stale& stale, Task then) {
-                shoot_down(space, stale, std::move(then));
-              }),
-      sva_(*this, PasidAllocator(params.sva.lowest_pasid, params.sva.highest_pasid), !params.sva.strict),
-      board_(ground.statistic) {
+      queues_(platform.devices.size(), 0) {
   for (const NodeParams& node : params_.nodes) pages_.add_node(node.base, node.size);
   make_drivers();
-  make_programs();
+  make_programs(processes_of(params_, ""),
+                [this](const std::string& device) { return make_opening(device); });
+  make_guests();
+}
+
+void OperatingSystem::make_guests() {
+  const Ground ground{name_, seed_, machine_, stats_, log_, journeys_, board_};
+  const VirtualIommu::Host host{machine_, faults_, journeys_, sva_,
+                                [this](unsigned device) -> IommuDriver& { return iommu_of(device); }};
+  for (const GuestParams& guest : params_.guests) {
+    guests_.push_back(std::make_unique<Guest>(
+        ground, params_, guest, processes_of(params_, guest.name), platform_,
+        [this](const std::string& device) { return make_opening(device); }, host, pages_,
+        domains_.allocate()));
+  }
 }
 
 void OperatingSystem::make_drivers() {
@@ -54,39 +65,13 @@ void OperatingSystem::make_drivers() {
   }
 }
 
-void OperatingSystem::make_programs() {
-  std::vector<unsigned> queues(platform_.devices.size(), 0);
-  for (const ProcessParams& process : params_.processes) {
-    std::vector<Opening> openings;
-    for (const std::string& device : devices_opened(process)) {
-      Opening opening;
-      opening.name = device;
-      opening.device = device_number(device);
-      opening.queue = queues[opening.device]++;
-      opening.driver = devices_[opening.device].get();
-      openings.push_back(std::move(opening));
-    }
-    Program program;
-    program.child = !process.parent.empty();
-    program.space = std::make_unique<SvaSpace>(process.name, format_, machine_.memory(), pages_);
-    program.space->dma_compatible = !process.tagged_pointers;
-    program.process = std::make_unique<Process>(process, *this, *program.space, std::move(openings));
-    programs_.push_back(std::move(program));
-    for_each_step(process, [&](const StepParams& step) {
-      if (step.action != "expect" || step.statistic.empty()) return;
-      board_.note_expected(step.statistic);
-      if (!step.since.empty()) {
-        board_.watch(full_step_name(process.name, step.since), step.statistic, step.field);
-      }
-    });
-  }
-}
-
-unsigned OperatingSystem::device_number(const std::string& name) const {
-  for (unsigned i = 0; i < platform_.devices.size(); ++i) {
-    if (platform_.devices[i].name == name) return i;
-  }
-  SVASIM_CHECK(false, "there is no device " + name);
+Opening OperatingSystem::make_opening(const std::string& device) {
+  Opening opening;
+  opening.name = device;
+  opening.device = device_number(device);
+  opening.queue = queues_[opening.device]++;
+  opening.driver = devices_[opening.device].get();
+  return opening;
 }
 
 // --- boot ---
@@ -137,14 +122,10 @@ SvaDeviceInfo OperatingSystem::describe(std::size_t index) const {
 
 void OperatingSystem::start_devices(std::size_t index) {
   if (index == devices_.size()) {
-    start_processes();
+    start_workload();
     return;
   }
   DsaDriver& device = *devices_[index];
-  unsigned queues = 0;
-  for (const Program& program : programs_) {
-    for (const Opening& opening : program.process->openings()) queues += opening.device == index ? 1 : 0;
-  }
   const SvaDeviceInfo info = describe(index);
   const unsigned number = sva_.add_device(info);
   if (info.page_requests) {
@@ -153,229 +134,59 @@ void OperatingSystem::start_devices(std::size_t index) {
   if (const Errno error = sva_.enable(number, SvaFeature::kSva, [] {}); error != Errno::kNone) {
     log_.push_back(fmt::format("{}: SVA cannot be enabled: {}", device.name(), errno_name(error)));
   }
-  const auto attached = [this, index, &device, queues] {
+  const auto attached = [this, index, &device] {
     attached_[index] = true;
-    device.start(queues, [this, index, &device] { device.usable() ? start_devices(index + 1) : finish(); });
+    device.start(queues_[index],
+                 [this, index, &device] { device.usable() ? start_devices(index + 1) : finish(); });
   };
   iommus_[device.iommu()]->attach(device.requester(), {info.ats, info.page_requests}, attached);
 }
 
+SvaDeviceInfo OperatingSystem::describe_to(const GuestParams& guest, std::size_t index) const {
+  SvaDeviceInfo info = describe(index);
+  info.compatible_tables = iommus_[info.iommu]->nests(params_.sva.paging_levels, guest.huge());
+  info.iommu = 0;
+  info.lowest_pasid = 1;  // the host's PASID is what the device sends
+  return info;
+}
+
 // --- processes ---
 
-void OperatingSystem::start_processes() {
-  began_ = machine_.now();
-  running_ = static_cast<std::size_t>(std::count_if(programs_.begin(), programs_.end(),
-                                                    [](const Program& program) { return !program.child; }));
-  if (running_ == 0) {
-    finish();
+void OperatingSystem::start_workload() {
+  const Task one = after_all(guests_.size() + 1, [this] { finish(); });
+  run_programs(one);
+  for (std::size_t i = 0; i < guests_.size(); ++i) {
+    std::vector<SvaDeviceInfo> devices;
+    for (std::size_t device = 0; device < devices_.size(); ++device) {
+      devices.push_back(describe_to(params_.guests[i], device));
+    }
+    guests_[i]->run(devices, one);
+  }
+}
+
+void OperatingSystem::destroy_guest(const std::string& name, Result result) {
+  const auto found = std::find_if(guests_.begin(), guests_.end(),
+                                  [&name](const auto& guest) { return guest->guest_name() == name; });
+  if (found == guests_.end()) {
+    result(Errno::kNoEntry);
     return;
   }
-  for (std::size_t i = 0; i < programs_.size(); ++i) {
-    if (programs_[i].child) continue;
-    programs_[i].process->set_up();
-    run_program(i);
-  }
-}
-
-void OperatingSystem::run_program(std::size_t index) {
-  Program& program = programs_[index];
-  program.begun = true;
-  Process& process = *program.process;
-  const auto run = [this, index, &process] {
-    process.run([this, index](bool exited) { end_program(index, exited); });
-  };
-  if (process.params().device.empty()) {
-    run();
-    return;
-  }
-  open(process, process.opening(""), [this, index, &process, run](Errno error) {
-    if (error == Errno::kNone) {
-      run();
-      return;
-    }
-    log_.push_back(fmt::format("{} cannot open {}: {}", process.params().name, process.params().device,
-                               errno_name(error)));
-    end_program(index, false);
-  });
-}
-
-// SPEC: [LINUX kernel/exit.c]: at an exit the address space goes before what is open.
-void OperatingSystem::end_program(std::size_t index, bool exited) {
-  const std::string& ended = programs_[index].process->params().name;
-  board_.process_ended(ended);
-  for (Program& child : programs_) {
-    if (!child.begun && child.process->params().parent == ended) forgo(child);
-  }
-  if (!exited) {
-    if (!params_.teardown) {
-      program_ended();
-      return;
-    }
-    close_all(index, [this, index] {
-      programs_[index].space->memory.release();
-      program_ended();
-    });
-    return;
-  }
-  SvaSpace& space = *programs_[index].space;
-  stats_.exits.add();
-  sva_.release(space, [this, index, &space] {
-    space.memory.release();
-    close_all(index, [this] { program_ended(); });
-  });
-}
-
-void OperatingSystem::close_all(std::size_t index, Task done) {
-  Process& process = *programs_[index].process;
-  const auto again = [this, index, done] { close_all(index, done); };
-  for (Opening& opening : process.openings()) {
-    if (opening.closing) {
-      // A thread of the process has begun to.
-      constexpr Ps kAgain = 1'000'000;
-      machine().after(kAgain, again);
-      return;
-    }
-    if (opening.open) {
-      close(process, opening, [again](Errno) { again(); });
-      return;
-    }
-  }
-  for (auto& [device, handles] : process.binds()) {
-    if (!handles.empty()) {
-      const SvaCore::Handle handle = handles.back();
-      handles.pop_back();
-      unbind(handle, again);
-      return;
-    }
-  }
-  sva_.drop(*programs_[index].space);
-  done();
-}
-
-// Nobody will fork it any more.
-void OperatingSystem::forgo(Program& child) {
-  child.begun = true;
-  child.process->forgo();
-  const std::string& name = child.process->params().name;
-  board_.process_ended(name);
-  for (Program& grandchild : programs_) {
-    if (!grandchild.begun && grandchild.process->params().parent == name) forgo(grandchild);
-  }
-}
-
-void OperatingSystem::program_ended() {
-  if (--running_ == 0) {
-    finish();
-  }
+  (*found)->destroy(std::move(result));
 }
 
 void OperatingSystem::finish() {
   finished_ = true;
-  for (const Program& program : programs_) {
-    for (const auto& [thread, step] : program.process->left()) board_.not_done(thread, *step);
-  }
+  note_left_steps();
+  for (const auto& guest : guests_) guest->note_left_steps();
   done_();
 }
 
-// --- system calls ---
-
-void OperatingSystem::open(Process& process, Opening& opening, Result result) {
-  if (opening.open) {
-    result(Errno::kBusy);
-    return;
-  }
-  const auto on_exit = [this](unsigned, const std::any&) { stats_.exit_callbacks.add(); };
-  // A bond there already runs it at once.
-  opening.bond = sva_.find(opening.device, process.space());
-  const auto attached = [this, &opening, result] {
-    opening.driver->open(opening.queue, sva_.get_pasid(opening.bond), [&opening, result] {
-      result(opening.driver->usable() ? Errno::kNone : Errno::kInvalid);
-    });
-  };
-  opening.open = true;
-  const auto bound = sva_.bind(opening.device, process.space(), &opening, on_exit, attached);
-  if (bound.error == Errno::kNone) {
-    opening.bond = bound.handle;
-    return;
-  }
-  opening.open = false;
-  opening.bond = nullptr;
-  result(bound.error);
+void OperatingSystem::open_queue(Opening& opening, Task done) {
+  opening.driver->open(opening.queue, sva_.get_pasid(opening.bond), std::move(done));
 }
 
-void OperatingSystem::close(Process& /*process*/, Opening& opening, Result result) {
-  if (!opening.open || opening.closing) {
-    return result(Errno::kInvalid);
-  }
-  opening.closing = true;
-  // The device stops first, so that no access and no page request of the PASID can follow.
-  opening.driver->close(opening.queue, [this, &opening, result] {
-    sva_.unbind(opening.bond, [&opening, result] {
-      opening.open = opening.closing = false;
-      opening.bond = nullptr;
-      result(Errno::kNone);
-    });
-  });
-}
-
-void OperatingSystem::bind(Process& process, const std::string& device, Bound result) {
-  const unsigned number = device_number(device);
-  const auto on_exit = [this](unsigned, const std::any&) { stats_.exit_callbacks.add(); };
-  const auto bound = sva_.bind(number, process.space(), {}, on_exit, [this, number, &process, result] {
-    result(Errno::kNone, sva_.find(number, process.space()));
-  });
-  if (bound.error != Errno::kNone) {
-    result(bound.error, nullptr);
-  }
-}
-
-void OperatingSystem::unbind(SvaCore::Handle handle, Task done) { sva_.unbind(handle, std::move(done)); }
-
-void OperatingSystem::set_feature(const std::string& device, SvaFeature feature, bool on, Result result) {
-  const unsigned number = device_number(device);
-  const auto done = [result] { result(Errno::kNone); };
-  const Errno error = on ? sva_.enable(number, feature, done) : sva_.disable(number, feature, done);
-  if (error != Errno::kNone) {
-    result(error);
-  }
-}
-
-void OperatingSystem::shoot_down(SvaSpace& space, const Stale& stale, Task done) {
-  if (stale.empty()) {
-    done();
-    return;
-  }
-  const Task one = after_all(stale.spans.size(), [this, pages = stale.pages, done = std::move(done)] {
-    for (const Addr page : pages) pages_.free(page);
-    done();
-  });
-  for (const AddressSpan& span : stale.spans) sva_.invalidate(space, span, one);
-}
-
-void OperatingSystem::fork(Process& parent, const std::string& name, Result result) {
-  machine_.after(params_.fork_time, [this, &parent, name, result] {
-    std::size_t index = 0;
-    while (programs_[index].process->params().name != name) ++index;
-    Program& child = programs_[index];
-    if (!parent.space().alive || child.begun) {
-      result(Errno::kInvalid);
-      return;
-    }
-    Stale stale;
-    if (!parent.space().memory.fork_into(child.space->memory, stale)) {
-      child.space->memory.release();
-      forgo(child);
-      result(Errno::kNoMemory);
-      return;
-    }
-    ++running_;
-    stats_.forks.add();
-    child.process->set_up_as_child(parent);
-    shoot_down(parent.space(), stale, [this, index, result] {
-      run_program(index);
-      result(Errno::kNone);
-    });
-  });
+void OperatingSystem::close_queue(Opening& opening, Task done) {
+  opening.driver->close(opening.queue, std::move(done));
 }
 
 // --- what the IOMMU drivers do for shared virtual addressing ---
@@ -445,14 +256,20 @@ void OperatingSystem::disable_page_requests(unsigned device, Task done) {
 // --- what it can say about itself ---
 
 std::uint64_t OperatingSystem::work_done() const {
-  std::uint64_t sum = finished_ ? 1 : 0;
-  for (const Program& program : programs_) sum += program.process->done();
+  std::uint64_t sum = programs_done() + (finished_ ? 1 : 0);
+  for (const auto& guest : guests_) sum += guest->work_done();
   return sum;
 }
 
+Ps OperatingSystem::asleep_until() const {
+  Ps until = ProcessKernel::asleep_until();
+  for (const auto& guest : guests_) until = std::max(until, guest->asleep_until());
+  return until;
+}
+
 std::uint64_t OperatingSystem::work_total() const {
-  std::uint64_t sum = 1;
-  for (const Program& program : programs_) sum += program.process->total();
+  std::uint64_t sum = programs_total() + 1;
+  for (const auto& guest : guests_) sum += guest->work_total();
   return sum;
 }
 
@@ -476,7 +293,7 @@ std::vector<HostCheck> OperatingSystem::checks() const {
       stats_.responses.value, std::to_string(stats_.page_groups.value));
   none("dma_faults", "dma_faults", stats_.dma_faults.value);
   none("register_errors", "registers.errors", stats_.register_errors.value);
-  if (params_.teardown && !programs_.empty()) {
+  if (params_.teardown && !params_.processes.empty()) {
     add("unbound", stats_.unbinds.value == stats_.binds.value, stats_.unbinds.value,
         std::to_string(stats_.binds.value));
   }
@@ -485,16 +302,17 @@ std::vector<HostCheck> OperatingSystem::checks() const {
 }
 
 std::uint64_t OperatingSystem::in_flight() const {
-  std::uint64_t count = faults_.in_flight();
+  std::uint64_t count = faults_.in_flight() + programs_in_flight();
   for (const auto& iommu : iommus_) count += iommu->in_flight();
-  for (const Program& program : programs_) count += program.process->in_flight();
+  for (const auto& guest : guests_) count += guest->in_flight();
   return count;
 }
 
 void OperatingSystem::dump_in_flight(std::ostream& out) const {
   faults_.dump_in_flight(name_, out);
   for (const auto& iommu : iommus_) iommu->dump_in_flight(out);
-  for (const Program& program : programs_) program.process->dump_in_flight(out);
+  dump_programs(out);
+  for (const auto& guest : guests_) guest->dump_in_flight(out);
 }
 
 }  // namespace svasim

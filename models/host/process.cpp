@@ -120,9 +120,13 @@ void Process::thread_ended() {
 }
 
 void Process::exit() {
+  kill();
+  finished_(true);
+}
+
+void Process::kill() {
   exited_ = true;
   for (const auto& thread : threads_) thread->stop();
-  finished_(true);
 }
 
 // Areas may have holes, and another thread may have unmapped everything meanwhile.

@@ -65,6 +65,8 @@ class Process : public BufferSet {
   void exit();
   // It never begins: no step of it is to be carried out.
   void forgo() { exited_ = true; }
+  // Ends it without a trace: its machine is gone.
+  void kill();
 
  private:
   void thread_ended();

@@ -123,6 +123,9 @@ SvaCore::Bound SvaCore::bind(unsigned index, SvaSpace& space, std::any data, Exi
   if (std::find(device.claimed.begin(), device.claimed.end(), *space.pasid) != device.claimed.end()) {
     return {Errno::kBusy, nullptr};
   }
+  if (const Errno error = hardware_.reserve(index, *space.pasid); error != Errno::kNone) {
+    return {error, nullptr};
+  }
   bonds_.emplace_back();
   const Handle bond = &bonds_.back();
   bond->device = index;
@@ -146,6 +149,19 @@ Errno SvaCore::claim(unsigned index, Pasid pasid) {
   }
   devices_[index].claimed.push_back(pasid);
   return Errno::kNone;
+}
+
+std::optional<Pasid> SvaCore::alloc_global_pasid(unsigned index) {
+  Device& device = devices_[index];
+  const auto pasid = pasids_.allocate(device.info.lowest_pasid, device.info.highest_pasid);
+  if (pasid.has_value()) device.claimed.push_back(*pasid);
+  return pasid;
+}
+
+void SvaCore::free_global_pasid(unsigned index, Pasid pasid) {
+  std::vector<Pasid>& claimed = devices_[index].claimed;
+  claimed.erase(std::remove(claimed.begin(), claimed.end(), pasid), claimed.end());
+  pasids_.free(pasid);
 }
 
 void SvaCore::unbind(Handle handle, Task done) {

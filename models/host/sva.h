@@ -6,6 +6,7 @@
 #include <functional>
 #include <list>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,8 @@ class SvaHardware {
  public:
   using Task = Machine::Task;
   virtual ~SvaHardware() = default;
+  // Before attach(): whether the device can use one more PASID.
+  virtual Errno reserve(unsigned /*device*/, Pasid /*pasid*/) { return Errno::kNone; }
   // Lets the device's requests with this PASID use the address space.
   virtual void attach(unsigned device, Pasid pasid, SvaSpace& space, Task done) = 0;
   // The opposite. Afterwards no translation of the PASID and no page request is left anywhere.
@@ -107,6 +110,11 @@ class SvaCore {
   void release(SvaSpace& space, Task done);
   // The process no longer holds its address space.
   void drop(SvaSpace& space);
+
+  // A PASID of the same space for something else than a shared address space; nullopt: none is left that the
+  // device can send. SPEC: [LINUX iommu_alloc_global_pasid]
+  std::optional<Pasid> alloc_global_pasid(unsigned device);
+  void free_global_pasid(unsigned device, Pasid pasid);
 
   // Has the PASID of a device used by a domain that is not shared (another kind of attachment).
   Errno claim(unsigned device, Pasid pasid);

@@ -102,6 +102,24 @@ void TranslationTables::set(RequesterId device, Pasid pasid, const IoTranslation
   write(entry(device, pasid), words);
 }
 
+std::optional<IoTranslation> TranslationTables::get(RequesterId device, Pasid pasid) {
+  using Entry = PasidTableEntry;
+  const Addr at = entry(device, pasid);
+  Words<8> words{};
+  for (std::size_t i = 0; i < words.size(); ++i) words[i] = memory_.read64(at + i * sizeof(std::uint64_t));
+  if (Entry::P::get(words) == 0) return std::nullopt;
+  IoTranslation translation;
+  translation.kind = static_cast<IoTranslation::Kind>(Entry::PGTT::get(words));
+  translation.domain = DomainId(static_cast<std::uint16_t>(Entry::DID::get(words)));
+  translation.first = Entry::FSPTPTR::in_place(words);
+  translation.first_levels =
+      Entry::FSPM::get(words) == static_cast<std::uint64_t>(FirstStageMode::k5Level) ? 5 : 4;
+  translation.supervisor = Entry::SRE::get(words) != 0;
+  translation.second = Entry::SSPTPTR::in_place(words);
+  translation.second_levels = static_cast<unsigned>(Entry::AW::get(words)) + 2;
+  return translation;
+}
+
 void TranslationTables::take_present(RequesterId device, Pasid pasid, std::uint64_t set) {
   const Addr at = entry(device, pasid);
   memory_.write64(at, (memory_.read64(at) & ~PasidTableEntry::P::kMask) | set);

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 
 #include "models/formats/vtd_context.h"
 #include "models/host/io_translation.h"
@@ -30,6 +31,8 @@ class TranslationTables {
 
   // snoop: page walks snoop the CPUs' caches.
   void set(RequesterId device, Pasid pasid, const IoTranslation& translation, bool snoop);
+  // What an entry says now; nullopt when it has P=0. For who walks the tables of another.
+  std::optional<IoTranslation> get(RequesterId device, Pasid pasid);
   // Takes P and leaves the rest, which hardware may still be reading; `set` are bits to set with it.
   void take_present(RequesterId device, Pasid pasid, std::uint64_t set);
   void clear(RequesterId device, Pasid pasid);

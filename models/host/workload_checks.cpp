@@ -20,6 +20,7 @@ class WorkloadChecks {
   WorkloadChecks(const HostParams& host, const Complain& bad) : host_(host), bad_(bad) {}
 
   void check() {
+    check_guests();
     for (std::size_t i = 0; i < host_.processes.size(); ++i) check_process(i);
     check_memory();
     // A child is judged when its parent's state at the fork is known.
@@ -70,6 +71,32 @@ class WorkloadChecks {
     return std::find(host_.devices.begin(), host_.devices.end(), name) != host_.devices.end();
   }
 
+  const GuestParams* find_guest(const std::string& name) const {
+    for (const GuestParams& guest : host_.guests) {
+      if (guest.name == name) return &guest;
+    }
+    return nullptr;
+  }
+  std::vector<std::string> guest_names() const {
+    std::vector<std::string> names;
+    for (const GuestParams& guest : host_.guests) names.push_back(guest.name);
+    return names;
+  }
+
+  // --- guests ---
+
+  void check_guests() const {
+    for (std::size_t i = 0; i < host_.guests.size(); ++i) {
+      const GuestParams& guest = host_.guests[i];
+      if (find_guest(guest.name) != &guest) {
+        bad_(fmt::format("guests[{}].name", i), "there is another guest \"" + guest.name + "\"");
+      }
+      if (!guest.faults.drop_prg_responses && guest.answer_timeout <= guest.injection_time) {
+        bad_(fmt::format("guests[{}].answer_timeout", i), "is over before the guest hears of a fault");
+      }
+    }
+  }
+
   // --- processes ---
 
   void check_process(std::size_t index) {
@@ -94,6 +121,10 @@ class WorkloadChecks {
       complain(index, ".outstanding", "more operations outstanding than dsa.wq_size");
     }
     if (too_large) complain(index, ".steps", "an operation is larger than dsa.max_transfer");
+    if (!process.guest.empty() && find_guest(process.guest) == nullptr) {
+      complain(index, ".guest",
+               "there is no guest \"" + process.guest + "\"" + suggestion(process.guest, guest_names()));
+    }
     check_buffers(index);
     check_names(index);
     if (!process.parent.empty()) check_child(index);
@@ -112,6 +143,10 @@ class WorkloadChecks {
       const std::string place = fmt::format(".buffers[{}]", i);
       if (!names.insert(buffer.name).second) {
         complain(index, place + ".name", "there are two buffers \"" + buffer.name + "\"");
+      }
+      if (!process.guest.empty() && (buffer.kind == "device" || buffer.node != 0)) {
+        complain(index, place + (buffer.node != 0 ? ".node" : ".kind"),
+                 "a guest has one memory node and no device memory");
       }
       if (buffer.node > host_.nodes.size()) {
         complain(index, place + ".node",
@@ -151,6 +186,9 @@ class WorkloadChecks {
       complain(index, ".parent", "there is no process \"" + child.parent + "\"");
       return;
     }
+    if (parent->guest != child.guest) {
+      complain(index, ".guest", "its parent " + parent->name + " does not run there");
+    }
     unsigned forks = 0;
     for_each_step(*parent, [&](const StepParams& step) {
       forks += step.action == "fork" && step.process == child.name ? 1 : 0;
@@ -161,17 +199,31 @@ class WorkloadChecks {
     }
   }
 
-  void check_memory() const {
-    double resident = 0;
-    double size = static_cast<double>(host_.memory_size);
-    for (const NodeParams& node : host_.nodes) size += static_cast<double>(node.size);
+  // What is resident at the start, in the host or in a guest.
+  double resident(const std::string& guest) const {
+    double sum = 0;
     for (const ProcessParams& process : host_.processes) {
+      if (process.guest != guest) continue;
       for (const BufferParams& buffer : process.buffers) {
         if (!buffer.mapped || buffer.kind == "device") continue;
-        resident += buffer.resident * static_cast<double>(buffer.size);
+        sum += buffer.resident * static_cast<double>(buffer.size);
       }
     }
-    if (resident > size) bad_("memory_size", "less than what is resident at the start");
+    return sum;
+  }
+
+  void check_memory() const {
+    double used = resident("");
+    double size = static_cast<double>(host_.memory_size);
+    for (const NodeParams& node : host_.nodes) size += static_cast<double>(node.size);
+    for (std::size_t i = 0; i < host_.guests.size(); ++i) {
+      const GuestParams& guest = host_.guests[i];
+      used += static_cast<double>(guest.memory_size);
+      if (resident(guest.name) > static_cast<double>(guest.memory_size)) {
+        bad_(fmt::format("guests[{}].memory_size", i), "less than what is resident at the start");
+      }
+    }
+    if (used > size) bad_("memory_size", "less than what is resident at the start");
   }
 
   // --- waits ---
@@ -295,7 +347,15 @@ class WorkloadChecks {
                    const Bad& bad) const {
     const StepParams& step = steps[index];
     const ProcessParams& process = host_.processes[place.process];
+    if (kind_of(step).in_guest && process.guest.empty()) bad("do", "the process runs in no guest");
+    if (step.action == "destroy" && find_guest(step.guest) == nullptr) {
+      bad("guest", "there is no guest \"" + step.guest + "\"" + suggestion(step.guest, guest_names()));
+    }
     if (has_buffer(step)) check_part(process, step, bad);
+    const BufferParams* subject = has_buffer(step) ? find_buffer(process, step.to) : nullptr;
+    if (step.action == "evict" && subject != nullptr && subject->content != "zero") {
+      bad("to", "who touches an evicted page finds zeros, so \"" + step.to + "\" needs content: zero");
+    }
     if (has_device(step)) {
       const std::string device = device_of(process, step);
       if (device.empty()) {

@@ -90,6 +90,7 @@ const ParamTable<StepParams>& step_params() {
                 "MODEL")
           .text("process", &P::process, "", "fork: the process, with this one as parent, that begins.",
                 "MODEL")
+          .text("guest", &P::guest, "", "destroy: the virtual machine.", "MODEL")
           .bytes("offset", &P::offset, "0 B", "0 B", "1 TiB",
                  "Where in the destination buffer the step's part begins; whole pages except for operations.",
                  "MODEL")
@@ -176,6 +177,8 @@ const ParamTable<ProcessParams>& process_params() {
                 "The process whose fork step begins this one. It inherits the parent's buffers, not its "
                 "bonds.",
                 "LINUX kernel/fork.c")
+          .text("guest", &P::guest, "", "The virtual machine it runs in; empty: it is a process of the host.",
+                "MODEL")
           .count("outstanding", &P::outstanding, "16", 1, 65535, "Operations submitted and not completed.",
                  "MODEL")
           .flag("verify_each", &P::verify_each, "true",

@@ -37,6 +37,7 @@ struct StepParams {
   std::string to;
   std::string device;
   std::string process;
+  std::string guest;
   std::uint64_t offset;
   std::uint64_t length;
   std::uint64_t size;
@@ -85,6 +86,7 @@ struct ProcessParams {
   std::string name;
   std::string device;
   std::string parent;
+  std::string guest;
   unsigned outstanding;
   bool verify_each;
   bool tagged_pointers;

@@ -37,6 +37,7 @@ struct StepKind {
   void (*follow)(KnownState& known, const StepParams& step, const std::string& device,
                  const Bad& bad) = nullptr;
   bool operation = false;  // of a device: it is counted by operations
+  bool in_guest = false;   // only processes of virtual machines have it
 
   bool uses(const std::string& key) const;
 };
@@ -51,6 +52,7 @@ std::vector<StepKind> operation_steps();
 std::vector<StepKind> memory_steps();
 std::vector<StepKind> device_steps();
 std::vector<StepKind> flow_steps();
+std::vector<StepKind> guest_steps();
 
 // For `follow`: that a buffer is mapped, or is not.
 void need_mapped(const KnownState& known, const std::string& buffer, bool mapped, const char* key,

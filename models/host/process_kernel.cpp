@@ -1,0 +1,302 @@
+#include "models/host/process_kernel.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "models/formats/x86_first_stage.h"
+
+namespace svasim {
+
+ProcessKernel::ProcessKernel(const Ground& ground, const HostParams& params, const Platform& platform,
+                             const Memory& memory, SvaHardware& hardware)
+    : name_(ground.name),
+      seed_(ground.seed),
+      machine_(ground.machine),
+      params_(params),
+      platform_(platform),
+      stats_(ground.stats),
+      log_(ground.log),
+      journeys_(ground.journeys),
+      board_(ground.board),
+      pages_(memory.base, memory.size, memory.owner),
+      // The reserved address bits are the IOMMU's business; the allocator hands out low addresses.
+      format_(make_x86_first_stage(params.sva.paging_levels, PageFormatOptions{})),
+      faults_(ground.machine, params.faults, RngStream(ground.seed, ground.name + ".faults"), ground.stats,
+              ground.journeys,
+              [this](SvaSpace& space, const Stale& stale, Task then) {
+                shoot_down(space, stale, std::move(then));
+              }),
+      sva_(hardware, PasidAllocator(params.sva.lowest_pasid, params.sva.highest_pasid), !params.sva.strict) {}
+
+// --- processes ---
+
+void ProcessKernel::make_programs(const std::vector<ProcessParams>& processes,
+                                  const MakeOpening& make_opening) {
+  for (const ProcessParams& process : processes) {
+    std::vector<Opening> openings;
+    for (const std::string& device : devices_opened(process)) openings.push_back(make_opening(device));
+    Program program;
+    program.child = !process.parent.empty();
+    program.space = std::make_unique<SvaSpace>(process.name, format_, machine_.memory(), pages_);
+    program.space->dma_compatible = !process.tagged_pointers;
+    program.process = std::make_unique<Process>(process, *this, *program.space, std::move(openings));
+    programs_.push_back(std::move(program));
+    for_each_step(process, [&](const StepParams& step) {
+      if (step.action != "expect" || step.statistic.empty()) return;
+      board_.note_expected(step.statistic);
+      if (!step.since.empty()) {
+        board_.watch(full_step_name(process.name, step.since), step.statistic, step.field);
+      }
+    });
+  }
+}
+
+unsigned ProcessKernel::device_number(const std::string& name) const {
+  for (unsigned i = 0; i < platform_.devices.size(); ++i) {
+    if (platform_.devices[i].name == name) return i;
+  }
+  SVASIM_CHECK(false, "there is no device " + name);
+}
+
+void ProcessKernel::run_programs(Task ended) {
+  began_ = machine_.now();
+  ended_ = std::move(ended);
+  running_ = static_cast<std::size_t>(std::count_if(programs_.begin(), programs_.end(),
+                                                    [](const Program& program) { return !program.child; }));
+  if (running_ == 0) {
+    ended_();
+    return;
+  }
+  for (std::size_t i = 0; i < programs_.size(); ++i) {
+    if (programs_[i].child) continue;
+    programs_[i].process->set_up();
+    run_program(i);
+  }
+}
+
+void ProcessKernel::run_program(std::size_t index) {
+  Program& program = programs_[index];
+  program.begun = true;
+  Process& process = *program.process;
+  const auto run = [this, index, &process] {
+    process.run([this, index](bool exited) { end_program(index, exited); });
+  };
+  if (process.params().device.empty()) {
+    run();
+    return;
+  }
+  open(process, process.opening(""), [this, index, &process, run](Errno error) {
+    if (error == Errno::kNone) {
+      run();
+      return;
+    }
+    log_.push_back(fmt::format("{} cannot open {}: {}", process.params().name, process.params().device,
+                               errno_name(error)));
+    end_program(index, false);
+  });
+}
+
+// SPEC: [LINUX kernel/exit.c]: at an exit the address space goes before what is open.
+void ProcessKernel::end_program(std::size_t index, bool exited) {
+  const std::string& ended = programs_[index].process->params().name;
+  board_.process_ended(ended);
+  for (Program& child : programs_) {
+    if (!child.begun && child.process->params().parent == ended) forgo(child);
+  }
+  if (!exited) {
+    if (!params_.teardown) {
+      program_ended();
+      return;
+    }
+    close_all(index, [this, index] {
+      programs_[index].space->memory.release();
+      program_ended();
+    });
+    return;
+  }
+  SvaSpace& space = *programs_[index].space;
+  stats_.exits.add();
+  sva_.release(space, [this, index, &space] {
+    space.memory.release();
+    close_all(index, [this] { program_ended(); });
+  });
+}
+
+void ProcessKernel::close_all(std::size_t index, Task done) {
+  Process& process = *programs_[index].process;
+  const auto again = [this, index, done] { close_all(index, done); };
+  for (Opening& opening : process.openings()) {
+    if (opening.closing) {
+      // A thread of the process has begun to.
+      constexpr Ps kAgain = 1'000'000;
+      machine().after(kAgain, again);
+      return;
+    }
+    if (opening.open) {
+      close(process, opening, [again](Errno) { again(); });
+      return;
+    }
+  }
+  for (auto& [device, handles] : process.binds()) {
+    if (!handles.empty()) {
+      const SvaCore::Handle handle = handles.back();
+      handles.pop_back();
+      unbind(handle, again);
+      return;
+    }
+  }
+  sva_.drop(*programs_[index].space);
+  done();
+}
+
+// Nobody will fork it any more.
+void ProcessKernel::forgo(Program& child) {
+  child.begun = true;
+  child.process->forgo();
+  const std::string& name = child.process->params().name;
+  board_.process_ended(name);
+  for (Program& grandchild : programs_) {
+    if (!grandchild.begun && grandchild.process->params().parent == name) forgo(grandchild);
+  }
+}
+
+void ProcessKernel::program_ended() {
+  if (--running_ == 0) {
+    ended_();
+  }
+}
+
+// --- system calls ---
+
+void ProcessKernel::open(Process& process, Opening& opening, Result result) {
+  if (opening.open) {
+    result(Errno::kBusy);
+    return;
+  }
+  const auto on_exit = [this](unsigned, const std::any&) { stats_.exit_callbacks.add(); };
+  // A bond there already runs it at once.
+  opening.bond = sva_.find(opening.device, process.space());
+  const auto attached = [this, &opening, result] {
+    open_queue(opening,
+               [&opening, result] { result(opening.driver->usable() ? Errno::kNone : Errno::kInvalid); });
+  };
+  opening.open = true;
+  const auto bound = sva_.bind(opening.device, process.space(), &opening, on_exit, attached);
+  if (bound.error == Errno::kNone) {
+    opening.bond = bound.handle;
+    return;
+  }
+  opening.open = false;
+  opening.bond = nullptr;
+  result(bound.error);
+}
+
+void ProcessKernel::close(Process& /*process*/, Opening& opening, Result result) {
+  if (!opening.open || opening.closing) {
+    return result(Errno::kInvalid);
+  }
+  opening.closing = true;
+  // The device stops first, so that no access and no page request of the PASID can follow.
+  close_queue(opening, [this, &opening, result] {
+    sva_.unbind(opening.bond, [&opening, result] {
+      opening.open = opening.closing = false;
+      opening.bond = nullptr;
+      result(Errno::kNone);
+    });
+  });
+}
+
+void ProcessKernel::bind(Process& process, const std::string& device, Bound result) {
+  const unsigned number = device_number(device);
+  const auto on_exit = [this](unsigned, const std::any&) { stats_.exit_callbacks.add(); };
+  const auto bound = sva_.bind(number, process.space(), {}, on_exit, [this, number, &process, result] {
+    result(Errno::kNone, sva_.find(number, process.space()));
+  });
+  if (bound.error != Errno::kNone) {
+    result(bound.error, nullptr);
+  }
+}
+
+void ProcessKernel::unbind(SvaCore::Handle handle, Task done) { sva_.unbind(handle, std::move(done)); }
+
+void ProcessKernel::set_feature(const std::string& device, SvaFeature feature, bool on, Result result) {
+  const unsigned number = device_number(device);
+  const auto done = [result] { result(Errno::kNone); };
+  const Errno error = on ? sva_.enable(number, feature, done) : sva_.disable(number, feature, done);
+  if (error != Errno::kNone) {
+    result(error);
+  }
+}
+
+void ProcessKernel::shoot_down(SvaSpace& space, const Stale& stale, Task done) {
+  if (stale.empty()) {
+    done();
+    return;
+  }
+  const Task one = after_all(stale.spans.size(), [this, pages = stale.pages, done = std::move(done)] {
+    for (const Addr page : pages) pages_.free(page);
+    done();
+  });
+  for (const AddressSpan& span : stale.spans) sva_.invalidate(space, span, one);
+}
+
+void ProcessKernel::fork(Process& parent, const std::string& name, Result result) {
+  machine_.after(params_.fork_time, [this, &parent, name, result] {
+    std::size_t index = 0;
+    while (programs_[index].process->params().name != name) ++index;
+    Program& child = programs_[index];
+    if (!parent.space().alive || child.begun) {
+      result(Errno::kInvalid);
+      return;
+    }
+    Stale stale;
+    if (!parent.space().memory.fork_into(child.space->memory, stale)) {
+      child.space->memory.release();
+      forgo(child);
+      result(Errno::kNoMemory);
+      return;
+    }
+    ++running_;
+    stats_.forks.add();
+    child.process->set_up_as_child(parent);
+    shoot_down(parent.space(), stale, [this, index, result] {
+      run_program(index);
+      result(Errno::kNone);
+    });
+  });
+}
+
+// --- what it can say about itself ---
+
+std::uint64_t ProcessKernel::programs_done() const {
+  std::uint64_t sum = 0;
+  for (const Program& program : programs_) sum += program.process->done();
+  return sum;
+}
+
+std::uint64_t ProcessKernel::programs_total() const {
+  std::uint64_t sum = 0;
+  for (const Program& program : programs_) sum += program.process->total();
+  return sum;
+}
+
+std::uint64_t ProcessKernel::programs_in_flight() const {
+  std::uint64_t sum = 0;
+  for (const Program& program : programs_) sum += program.process->in_flight();
+  return sum;
+}
+
+void ProcessKernel::dump_programs(std::ostream& out) const {
+  for (const Program& program : programs_) program.process->dump_in_flight(out);
+}
+
+void ProcessKernel::note_left_steps() {
+  for (const Program& program : programs_) {
+    for (const auto& [thread, step] : program.process->left()) board_.not_done(thread, *step);
+  }
+}
+
+}  // namespace svasim
