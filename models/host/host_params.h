@@ -8,6 +8,7 @@
 
 #include "base/bits.h"
 #include "base/params.h"
+#include "models/host/dma_params.h"
 #include "models/host/workload_params.h"
 
 namespace svasim {
@@ -223,6 +224,7 @@ struct HostParams {
   InvalidationParams invalidation;
   FaultHandlerParams faults;
   DsaDriverParams dsa;
+  DmaParams dma;
   std::vector<ProcessParams> processes;
 };
 
@@ -266,6 +268,7 @@ inline const ParamTable<HostParams>& host_params() {
           .group("invalidation", &P::invalidation, invalidation_params(), "Invalidation queue.")
           .group("faults", &P::faults, fault_handler_params(), "Device page faults.")
           .group("dsa", &P::dsa, dsa_driver_params(), "DSA devices.")
+          .group("dma", &P::dma, dma_params(), "Domains of the DMA API.")
           .groups("processes", &P::processes, process_params(), "The workload: what runs on the host.")
           .check([](const P& p, const Complain& bad) {
             if (p.memory_base % kPageSize != 0) {

@@ -29,7 +29,10 @@ OperatingSystem::OperatingSystem(const Ground& ground, const HostParams& params,
                 shoot_down(space, stale, std::move(then));
               }),
       sva_(*this, PasidAllocator(params.sva.lowest_pasid, params.sva.highest_pasid), !params.sva.strict),
-      board_(ground.statistic) {
+      board_(ground.statistic),
+      dma_(*this, sva_, domain_ids_, [this](unsigned device) {
+        return DmaClients::Device{&iommu_of(device), requester_of(device)};
+      }) {
   for (const NodeParams& node : params_.nodes) pages_.add_node(node.base, node.size);
   make_drivers();
   make_programs();
@@ -64,12 +67,12 @@ void OperatingSystem::make_programs() {
       opening.device = device_number(device);
       opening.queue = queues[opening.device]++;
       opening.driver = devices_[opening.device].get();
+      opening.recovers = process.addressing == "sva";
       openings.push_back(std::move(opening));
     }
     Program program;
     program.child = !process.parent.empty();
-    program.space = std::make_unique<SvaSpace>(process.name, format_, machine_.memory(), pages_);
-    program.space->dma_compatible = !process.tagged_pointers;
+    program.space = &space_for(process);
     program.process = std::make_unique<Process>(process, *this, *program.space, std::move(openings));
     programs_.push_back(std::move(program));
     for_each_step(process, [&](const StepParams& step) {
@@ -80,6 +83,21 @@ void OperatingSystem::make_programs() {
       }
     });
   }
+}
+
+// All of the kernel share its address space.
+SvaSpace& OperatingSystem::space_for(const ProcessParams& process) {
+  if (process.in_kernel() && kernel_space_ != nullptr) {
+    ++kernel_space_->holders;
+    return *kernel_space_;
+  }
+  const auto owner = process.in_kernel() ? PageTable::Owner::kKernel : PageTable::Owner::kUser;
+  spaces_.push_back(std::make_unique<SvaSpace>(process.in_kernel() ? "kernel" : process.name, format_,
+                                               machine_.memory(), pages_, owner));
+  SvaSpace& space = *spaces_.back();
+  space.dma_compatible = !process.tagged_pointers;
+  if (process.in_kernel()) kernel_space_ = &space;
+  return space;
 }
 
 unsigned OperatingSystem::device_number(const std::string& name) const {
@@ -207,17 +225,30 @@ void OperatingSystem::end_program(std::size_t index, bool exited) {
       return;
     }
     close_all(index, [this, index] {
-      programs_[index].space->memory.release();
+      release_memory(index);
       program_ended();
     });
     return;
   }
   SvaSpace& space = *programs_[index].space;
   stats_.exits.add();
+  if (programs_[index].process->params().addressing != "sva") {
+    // WHY: what is mapped for a device is pinned, so the device has to stop first.
+    close_all(index, [this, index] {
+      release_memory(index);
+      program_ended();
+    });
+    return;
+  }
   sva_.release(space, [this, index, &space] {
     space.memory.release();
     close_all(index, [this] { program_ended(); });
   });
+}
+
+void OperatingSystem::release_memory(std::size_t index) {
+  SvaSpace& space = *programs_[index].space;
+  if (!space.kernel) space.memory.release();
 }
 
 void OperatingSystem::close_all(std::size_t index, Task done) {
@@ -255,6 +286,10 @@ void OperatingSystem::program_ended() {
 
 void OperatingSystem::finish() {
   finished_ = true;
+  if (params_.teardown) {
+    dma_.release();
+    if (kernel_space_ != nullptr) kernel_space_->memory.release();
+  }
   for (const Program& program : programs_) {
     for (const auto& [thread, step] : program.process->left()) board_.not_done(thread, *step);
   }
@@ -268,11 +303,20 @@ void OperatingSystem::open(Process& process, Opening& opening, Result result) {
     result(Errno::kBusy);
     return;
   }
+  if (process.params().maps()) return open_mapping(process, opening, std::move(result));
+  const IommuDriver& iommu = iommu_of(opening.device);
+  if (const char* what = iommu.lacks(translation_of(process.space())); what != nullptr) {
+    log_.push_back(fmt::format("{}: {} needs {}, which the IOMMU does not offer", iommu.name(),
+                               process.params().name, what));
+    return result(Errno::kNotSupported);
+  }
   const auto on_exit = [this](unsigned, const std::any&) { stats_.exit_callbacks.add(); };
   // A bond there already runs it at once.
   opening.bond = sva_.find(opening.device, process.space());
   const auto attached = [this, &opening, result] {
-    opening.driver->open(opening.queue, sva_.get_pasid(opening.bond), [&opening, result] {
+    const DsaDriver::Identity identity{sva_.get_pasid(opening.bond), opening.bond->space->kernel,
+                                       opening.faults() == DsaDriver::Faults::kBlock};
+    opening.driver->open(opening.queue, identity, [&opening, result] {
       result(opening.driver->usable() ? Errno::kNone : Errno::kInvalid);
     });
   };
@@ -287,6 +331,20 @@ void OperatingSystem::open(Process& process, Opening& opening, Result result) {
   result(bound.error);
 }
 
+void OperatingSystem::open_mapping(Process& process, Opening& opening, Result result) {
+  opening.open = true;
+  dma_.open(process.params(), process.space().memory, process.records(), opening,
+            [&opening, result = std::move(result)](Errno error) {
+              if (error != Errno::kNone) {
+                opening.open = false;
+                return result(error);
+              }
+              opening.driver->open(opening.queue, {opening.pasid, false, false}, [&opening, result] {
+                result(opening.driver->usable() ? Errno::kNone : Errno::kInvalid);
+              });
+            });
+}
+
 void OperatingSystem::close(Process& /*process*/, Opening& opening, Result result) {
   if (!opening.open || opening.closing) {
     return result(Errno::kInvalid);
@@ -294,11 +352,12 @@ void OperatingSystem::close(Process& /*process*/, Opening& opening, Result resul
   opening.closing = true;
   // The device stops first, so that no access and no page request of the PASID can follow.
   opening.driver->close(opening.queue, [this, &opening, result] {
-    sva_.unbind(opening.bond, [&opening, result] {
+    const auto closed = [&opening, result] {
       opening.open = opening.closing = false;
       opening.bond = nullptr;
       result(Errno::kNone);
-    });
+    };
+    opening.dma != nullptr ? dma_.close(opening, closed) : sva_.unbind(opening.bond, closed);
   });
 }
 
@@ -328,6 +387,10 @@ void OperatingSystem::shoot_down(SvaSpace& space, const Stale& stale, Task done)
   if (stale.empty()) {
     done();
     return;
+  }
+  if (space.kernel) {
+    for (const Addr page : stale.pages) pages_.free(page);
+    return done();
   }
   const Task one = after_all(stale.spans.size(), [this, pages = stale.pages, done = std::move(done)] {
     for (const Addr page : pages) pages_.free(page);
@@ -369,10 +432,15 @@ void OperatingSystem::attach(unsigned device, Pasid pasid, SvaSpace& space, Task
   if (queue.has_device(requester_of(device))) {
     queue.set_handler(requester_of(device), pasid, faults_.sva_handler(space));
   }
+  iommu_of(device).bind(requester_of(device), pasid, translation_of(space), std::move(done));
+}
+
+IoTranslation OperatingSystem::translation_of(const SvaSpace& space) const {
   IoTranslation translation;
   translation.first = space.memory.table();
   translation.first_levels = params_.sva.paging_levels;
-  iommu_of(device).bind(requester_of(device), pasid, translation, std::move(done));
+  translation.supervisor = space.kernel;
+  return translation;
 }
 
 void OperatingSystem::detach(unsigned device, Pasid pasid, Task done) {

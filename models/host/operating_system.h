@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "models/formats/page_table_format.h"
+#include "models/host/dma_clients.h"
 #include "models/host/dsa_driver.h"
 #include "models/host/fault_service.h"
 #include "models/host/host_params.h"
@@ -51,7 +52,7 @@ class OperatingSystem : public Kernel, private SvaHardware {
   using Task = Machine::Task;
   // A process and its address space.
   struct Program {
-    std::unique_ptr<SvaSpace> space;
+    SvaSpace* space = nullptr;
     std::unique_ptr<Process> process;
     bool child = false;
     bool begun = false;
@@ -61,14 +62,19 @@ class OperatingSystem : public Kernel, private SvaHardware {
   void make_programs();
   void start_devices(std::size_t device);
   SvaDeviceInfo describe(std::size_t device) const;
+  SvaSpace& space_for(const ProcessParams& process);
   void start_processes();
   void run_program(std::size_t index);
   void end_program(std::size_t index, bool exited);
+  // Its memory goes; the kernel's stays until all have ended.
+  void release_memory(std::size_t index);
   // Closes what is open, then undoes the other bonds, one after the other; then the address space is dropped.
   void close_all(std::size_t index, Task done);
   void program_ended();
+  void open_mapping(Process& process, Opening& opening, Result result);
   void finish();
   unsigned device_number(const std::string& name) const;
+  IoTranslation translation_of(const SvaSpace& space) const;
   IommuDriver& iommu_of(unsigned device) { return *iommus_[devices_[device]->iommu()]; }
   RequesterId requester_of(unsigned device) const { return devices_[device]->requester(); }
 
@@ -116,6 +122,10 @@ class OperatingSystem : public Kernel, private SvaHardware {
   std::vector<std::unique_ptr<IommuDriver>> iommus_;
   std::vector<std::unique_ptr<DsaDriver>> devices_;
   std::vector<bool> attached_;  // by device: its context entry is there
+  DomainIds domain_ids_;
+  DmaClients dma_;
+  std::vector<std::unique_ptr<SvaSpace>> spaces_;
+  SvaSpace* kernel_space_ = nullptr;  // none while no process is in the kernel
   std::vector<Program> programs_;
   std::size_t running_ = 0;
   Ps began_ = 0;

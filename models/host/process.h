@@ -63,8 +63,11 @@ class Process : public BufferSet {
   void verify_buffer(Buffer& buffer) { verify_pages(buffer, 0, buffer.size); }
   void verify_pages(Buffer& buffer, std::uint64_t offset, std::uint64_t length);
   void exit();
+  // Where its threads' completion records are: whole pages.
+  std::vector<AddressSpan> records() const;
 
  private:
+  void bring_in(const Buffer& buffer, std::uint64_t offset);
   void thread_ended();
 
   ProcessParams params_;

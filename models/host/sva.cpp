@@ -148,6 +148,11 @@ Errno SvaCore::claim(unsigned index, Pasid pasid) {
   return Errno::kNone;
 }
 
+std::optional<Pasid> SvaCore::take_pasid(unsigned index) {
+  const SvaDeviceInfo& info = devices_[index].info;
+  return pasids_.allocate(info.lowest_pasid, info.highest_pasid);
+}
+
 void SvaCore::unbind(Handle handle, Task done) {
   SVASIM_CHECK(handle->users != 0, "a bond is undone more often than it was made");
   if (--handle->users != 0) {

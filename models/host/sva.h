@@ -6,6 +6,7 @@
 #include <functional>
 #include <list>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -107,6 +108,11 @@ class SvaCore {
   void release(SvaSpace& space, Task done);
   // The process no longer holds its address space.
   void drop(SvaSpace& space);
+
+  // A PASID for something else than an address space, from the same numbers; nullopt: none is left.
+  // SPEC: [LINUX iommu_alloc_global_pasid]
+  std::optional<Pasid> take_pasid(unsigned device);
+  void give_pasid_back(Pasid pasid) { pasids_.free(pasid); }
 
   // Has the PASID of a device used by a domain that is not shared (another kind of attachment).
   Errno claim(unsigned device, Pasid pasid);

@@ -50,6 +50,7 @@ const StepKind& kind_of(const StepParams& step);
 std::vector<StepKind> operation_steps();
 std::vector<StepKind> memory_steps();
 std::vector<StepKind> device_steps();
+std::vector<StepKind> dma_steps();
 std::vector<StepKind> flow_steps();
 
 // For `follow`: that a buffer is mapped, or is not.
