@@ -84,6 +84,7 @@ bool DmaView::is_ready(Job& job) const {
 }
 
 void DmaView::begin(Job& job, Result ready) {
+  if (closed_) return ready(Errno::kInvalid);
   if (!kept(job.from.start, job.from.length).has_value() && job.mapped_from == 0) {
     map(job.from, [this, &job, ready = std::move(ready)](Errno error, std::uint64_t number, Addr at) {
       if (error != Errno::kNone) return ready(error);
@@ -107,7 +108,7 @@ void DmaView::begin(Job& job, Result ready) {
 
 void DmaView::end(Job& job, Task done) {
   for (std::uint64_t* mapping : {&job.mapped_to, &job.mapped_from}) {
-    if (*mapping != 0) {
+    if (*mapping != 0 && !closed_) {
       unmap(std::exchange(*mapping, 0), [this, &job, done = std::move(done)] { end(job, done); });
       return;
     }
@@ -150,6 +151,7 @@ void DmaView::close(Task done) {
     closing_ = std::move(done);
     return;
   }
+  closed_ = true;
   kept_.clear();
   if (mappings_.empty()) return done();
   unmap(mappings_.begin()->first, [this, done = std::move(done)]() mutable { closing_ = std::move(done); });

@@ -41,7 +41,7 @@ class DmaView {
 
   // Streaming: for one operation. True: all of it is kept mapped anyway, and the job is ready.
   bool is_ready(Job& job) const;
-  // Maps what is not; nothing of it is when that fails.
+  // Maps what is not; nothing of it is when that fails. kInvalid: it was closed meanwhile.
   void begin(Job& job, Result ready);
   void end(Job& job, Task done);
 
@@ -84,6 +84,7 @@ class DmaView {
   std::map<Addr, Kept> kept_;
   std::uint64_t under_way_ = 0;  // calls of the API
   Task closing_;
+  bool closed_ = false;
 };
 
 }  // namespace svasim

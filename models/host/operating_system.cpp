@@ -217,38 +217,27 @@ void OperatingSystem::run_program(std::size_t index) {
   });
 }
 
-// SPEC: [LINUX kernel/exit.c]: at an exit the address space goes before what is open.
 void OperatingSystem::end_program(std::size_t index, bool exited) {
-  if (!exited) {
-    if (!params_.teardown) {
-      program_ended();
-      return;
-    }
-    close_all(index, [this, index] {
-      release_memory(index);
-      program_ended();
-    });
-    return;
-  }
   SvaSpace& space = *programs_[index].space;
-  stats_.exits.add();
-  if (programs_[index].process->params().addressing != "sva") {
-    // WHY: what is mapped for a device is pinned, so the device has to stop first.
-    close_all(index, [this, index] {
-      release_memory(index);
+  stats_.exits.add(exited ? 1 : 0);
+  if (!exited && !params_.teardown) {
+    program_ended();
+    return;
+  }
+  if (!exited || programs_[index].process->params().addressing != "sva") {
+    // WHY: what is mapped for a device is pinned, so the device stops first.
+    close_all(index, [this, &space] {
+      // The kernel's memory stays until all have ended.
+      if (!space.kernel) space.memory.release();
       program_ended();
     });
     return;
   }
+  // SPEC: [LINUX kernel/exit.c]: the address space goes before what is open.
   sva_.release(space, [this, index, &space] {
     space.memory.release();
     close_all(index, [this] { program_ended(); });
   });
-}
-
-void OperatingSystem::release_memory(std::size_t index) {
-  SvaSpace& space = *programs_[index].space;
-  if (!space.kernel) space.memory.release();
 }
 
 void OperatingSystem::close_all(std::size_t index, Task done) {

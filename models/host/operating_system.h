@@ -66,8 +66,6 @@ class OperatingSystem : public Kernel, private SvaHardware {
   void start_processes();
   void run_program(std::size_t index);
   void end_program(std::size_t index, bool exited);
-  // Its memory goes; the kernel's stays until all have ended.
-  void release_memory(std::size_t index);
   // Closes what is open, then undoes the other bonds, one after the other; then the address space is dropped.
   void close_all(std::size_t index, Task done);
   void program_ended();

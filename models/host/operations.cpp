@@ -220,6 +220,7 @@ void Operations::map(std::uint32_t slot) {
   if (operation.to.length != 0) job.to = {address(operation.to), operation.to.length, true};
   if (opening_->dma->is_ready(job)) return send(slot);
   mapping_.add([this, slot, view = opening_->dma](const Task& done) {
+    if (stopped_) return done();
     view->begin(jobs_[slot], [this, slot, done](Errno error) {
       done();
       if (stopped_) return;
@@ -236,6 +237,7 @@ void Operations::map(std::uint32_t slot) {
 void Operations::unmap(std::uint32_t slot) {
   slots_[slot].sent = false;
   mapping_.add([this, slot, view = opening_->dma](const Task& done) {
+    if (stopped_) return done();
     view->end(jobs_[slot], [this, slot, done] {
       done();
       if (stopped_) return;
