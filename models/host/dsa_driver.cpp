@@ -84,7 +84,7 @@ void DsaDriver::configure(unsigned queues, Script& script) {
   for (unsigned queue = 0; queue < queues; ++queue) {
     script.write32(queue_config(queue, DsaWqcfg::kSize), params_.wq_size)
         .write32(queue_config(queue, DsaWqcfg::kThreshold), 0)
-        .write32(queue_config(queue, DsaWqcfg::kMode), mode_word(Pasid(0)))
+        .write32(queue_config(queue, DsaWqcfg::kMode), mode_word({}))
         .write32(queue_config(queue, DsaWqcfg::kLimits),
                  static_cast<std::uint32_t>(DsaWqcfg::MAX_TRANSFER::make(max_transfer) |
                                             DsaWqcfg::MAX_BATCH::make(max_batch)));
@@ -94,16 +94,17 @@ void DsaDriver::configure(unsigned queues, Script& script) {
       .write64(grpcfg_ + DsaGrpcfg::kEngineBitmap, engines);
 }
 
-std::uint32_t DsaDriver::mode_word(Pasid pasid) const {
-  return static_cast<std::uint32_t>(DsaWqcfg::DEDICATED::make(1) |
-                                    DsaWqcfg::BLOCK_ON_FAULT::make(faults_ == Faults::kBlock) |
-                                    DsaWqcfg::PRIORITY::make(params_.priority) |
-                                    DsaWqcfg::PASID::make(pasid.value()) | DsaWqcfg::PASID_ENABLE::make(1));
+std::uint32_t DsaDriver::mode_word(const Identity& identity) const {
+  return static_cast<std::uint32_t>(
+      DsaWqcfg::DEDICATED::make(1) | DsaWqcfg::BLOCK_ON_FAULT::make(identity.block_on_fault) |
+      DsaWqcfg::PRIORITY::make(params_.priority) |
+      DsaWqcfg::PASID::make(identity.pasid.value_or(Pasid(0)).value()) |
+      DsaWqcfg::PASID_ENABLE::make(identity.pasid.has_value()) | DsaWqcfg::PRIV::make(identity.privileged));
 }
 
-void DsaDriver::open(unsigned queue, Pasid pasid, Task done) {
+void DsaDriver::open(unsigned queue, const Identity& identity, Task done) {
   Script script(machine_);
-  script.write32(queue_config(queue, DsaWqcfg::kMode), mode_word(pasid));
+  script.write32(queue_config(queue, DsaWqcfg::kMode), mode_word(identity));
   command(script, DsaCommand::kEnableWq, queue);
   run_locked(script, std::move(done));
 }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <string>
 
 #include "models/formats/dsa_descriptor.h"
@@ -22,6 +23,7 @@ class DsaDriver {
   enum class Faults : std::uint8_t {
     kBlock,     // the device asks for it and waits: Block on Fault
     kReported,  // the descriptor ends before it, and its completion record says so
+    kFinal,     // it fails: what the device uses is there, or nobody will bring it in
     kUnseen,    // reads fail, writes are lost without notice: pages have to be there
   };
 
@@ -42,8 +44,14 @@ class DsaDriver {
   // False when the device refused a command or cannot do what is asked; the log says why.
   bool usable() const { return usable_; }
 
-  // Gives a work queue to an address space and enables it.
-  void open(unsigned queue, Pasid pasid, Task done);
+  // Whose addresses a work queue uses.
+  struct Identity {
+    std::optional<Pasid> pasid;  // none: requests without PASID
+    bool privileged = false;
+    bool block_on_fault = false;
+  };
+  // Gives a work queue to somebody and enables it.
+  void open(unsigned queue, const Identity& identity, Task done);
   // Disables it; everything submitted to it has ended when `done` runs.
   void close(unsigned queue, Task done);
 
@@ -64,7 +72,7 @@ class DsaDriver {
   Addr queue_config(unsigned queue, std::uint32_t word) const {
     return wqcfg_ + queue * wqcfg_stride_ + word;
   }
-  std::uint32_t mode_word(Pasid pasid) const;
+  std::uint32_t mode_word(const Identity& identity) const;
   void refuse(const std::string& why);
 
   std::string name_;

@@ -23,9 +23,10 @@ enum class Errno : std::uint8_t {
   kNoSpace = 28,
   kRange = 34,
   kOverflow = 75,
+  kNotSupported = 95,
 };
 
-inline constexpr std::array<std::pair<Errno, const char*>, 13> kErrnoNames = {
+inline constexpr std::array<std::pair<Errno, const char*>, 14> kErrnoNames = {
     {{Errno::kNone, "none"},
      {Errno::kNoEntry, "ENOENT"},
      {Errno::kAgain, "EAGAIN"},
@@ -38,7 +39,8 @@ inline constexpr std::array<std::pair<Errno, const char*>, 13> kErrnoNames = {
      {Errno::kInvalid, "EINVAL"},
      {Errno::kNoSpace, "ENOSPC"},
      {Errno::kRange, "ERANGE"},
-     {Errno::kOverflow, "EOVERFLOW"}}};
+     {Errno::kOverflow, "EOVERFLOW"},
+     {Errno::kNotSupported, "EOPNOTSUPP"}}};
 
 constexpr const char* errno_name(Errno error) {
   for (const auto& [value, name] : kErrnoNames) {

@@ -8,7 +8,7 @@ namespace svasim {
 
 // No stack grows here, and the first thing that is wrong decides.
 FaultResult handle_sva_fault(SvaSpace& space, const PageRequest& request, Stale& stale) {
-  if (!request.has_pasid || !space.alive) {
+  if (!request.has_pasid || !space.alive || space.kernel) {
     return FaultResult::kNoArea;
   }
   const Vma* vma = space.memory.find_area(request.page);

@@ -131,7 +131,8 @@ void Guest::open_queue(Opening& opening, Task done) {
       [this, &opening](const Task& answered) {
         const Pasid pasid = iommu.host_pasid(opening.device, sva_.get_pasid(opening.bond));
         enabled_.push_back(&opening);
-        opening.driver->open(opening.queue, pasid, answered);
+        opening.driver->open(opening.queue, {pasid, false, opening.faults() == DsaDriver::Faults::kBlock},
+                             answered);
       },
       std::move(done));
 }

@@ -8,6 +8,7 @@
 
 #include "base/bits.h"
 #include "base/params.h"
+#include "models/host/dma_params.h"
 #include "models/host/workload_params.h"
 
 namespace svasim {
@@ -305,6 +306,7 @@ struct HostParams {
   FaultHandlerParams faults;
   DsaDriverParams dsa;
   std::vector<GuestParams> guests;
+  DmaParams dma;
   std::vector<ProcessParams> processes;
 };
 
@@ -349,6 +351,7 @@ inline const ParamTable<HostParams>& host_params() {
           .group("faults", &P::faults, fault_handler_params(), "Device page faults.")
           .group("dsa", &P::dsa, dsa_driver_params(), "DSA devices.")
           .groups("guests", &P::guests, guest_params(), "Virtual machines on the host.")
+          .group("dma", &P::dma, dma_params(), "Domains of the DMA API.")
           .groups("processes", &P::processes, process_params(), "The workload: what runs on the host.")
           .check([](const P& p, const Complain& bad) {
             if (p.memory_base % kPageSize != 0) {

@@ -51,8 +51,17 @@ void HostStats::describe(StatRegistry& registry, const std::string& prefix) cons
   count("unmap.pages", pages_unmapped, kCount, kInvariant, "Resident pages removed by munmap.");
   time("unmap.latency", unmap_latency, "From the munmap call until its pages were free again.");
 
-  count("sva.binds", binds, kCount, kInvariant, "Address spaces bound to a device.");
-  count("sva.unbinds", unbinds, kCount, kInvariant, "Address spaces unbound from a device.");
+  count("dma.maps", dma_maps, kCount, kInvariant, "Calls of the DMA API that mapped.");
+  count("dma.maps_failed", dma_maps_failed, kCount, kInvariant,
+        "Calls of the DMA API that found no addresses or no memory for tables.");
+  count("dma.unmaps", dma_unmaps, kCount, kInvariant, "Calls of the DMA API that unmapped.");
+  count("dma.flushes", dma_flushes, kCount, kTiming,
+        "Flushes of a domain because its flush queue was full or its timer ended.");
+  time("dma.unmap_latency", dma_unmap_latency,
+       "From the call to unmap until its caller could use the pages for something else.");
+  count("sva.binds", binds, kCount, kInvariant,
+        "Address spaces and domains bound to a device or a PASID of it.");
+  count("sva.unbinds", unbinds, kCount, kInvariant, "Address spaces and domains unbound from it.");
   count("process.forks", forks, kCount, kInvariant, "Processes begun by fork.");
   count("process.exits", exits, kCount, kInvariant, "Processes that ended in an exit step.");
   count("sva.exit_callbacks", exit_callbacks, kCount, kInvariant,

@@ -32,6 +32,12 @@ struct HostStats {
   Counter unmaps;
   Counter pages_unmapped;
   Histogram unmap_latency;
+  // DMA API.
+  Counter dma_maps;
+  Counter dma_maps_failed;
+  Counter dma_unmaps;
+  Counter dma_flushes;
+  Histogram dma_unmap_latency;
   // Binding and faults reported by the IOMMU.
   Counter binds;
   Counter unbinds;

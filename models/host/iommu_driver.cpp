@@ -6,7 +6,7 @@
 
 #include "base/check.h"
 #include "models/formats/ats_messages.h"
-#include "models/formats/vtd_registers.h"
+#include "models/formats/vtd_second_stage.h"
 
 namespace svasim {
 
@@ -72,6 +72,28 @@ bool IommuDriver::walks(unsigned levels, bool gigabyte_pages) const {
 bool IommuDriver::nests(unsigned levels, bool huge) const {
   return walks(levels, false) && VtdEcap::NEST::get(ecap_) != 0 && (VtdCap::SAGAW::get(cap_) & 4U) != 0 &&
          (!huge || (VtdCap::SSLPS::get(cap_) & 1U) != 0);
+}
+
+// SPEC: [VTD 11.4.2, 11.4.3]
+const char* IommuDriver::lacks(const IoTranslation& translation) const {
+  using Kind = IoTranslation::Kind;
+  const std::uint64_t level = std::uint64_t{1} << (translation.second_levels - 2);
+  if (translation.kind == Kind::kPassThrough && VtdEcap::PT::get(ecap_) == 0) return "pass-through (PT)";
+  if (translation.has_first() && VtdEcap::FSTS::get(ecap_) == 0) return "first-stage translation (FSTS)";
+  if (translation.has_second() && VtdEcap::SSTS::get(ecap_) == 0) return "second-stage translation (SSTS)";
+  if (translation.has_second() && (VtdCap::SAGAW::get(cap_) & level) == 0) {
+    return "second-stage tables of that height (SAGAW)";
+  }
+  if (translation.kind == Kind::kNested && VtdEcap::NEST::get(ecap_) == 0) return "nested translation (NEST)";
+  if (translation.supervisor && VtdEcap::SRS::get(ecap_) == 0) return "supervisor requests (SRS)";
+  return nullptr;
+}
+
+PageTableFormat IommuDriver::second_stage() const {
+  PageFormatOptions options;
+  options.second_stage_2m = (VtdCap::SSLPS::get(cap_) & VtdCap::kSslps2M) != 0;
+  options.second_stage_1g = (VtdCap::SSLPS::get(cap_) & VtdCap::kSslps1G) != 0;
+  return make_vtd_second_stage((VtdCap::SAGAW::get(cap_) & VtdCap::kSagaw4Level) != 0 ? 4 : 3, options);
 }
 
 void IommuDriver::start(PageRequestSink& sink, Devices devices, Task done) {

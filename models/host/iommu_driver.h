@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "models/formats/page_table_format.h"
+#include "models/formats/vtd_registers.h"
 #include "models/host/address_span.h"
 #include "models/host/host_params.h"
 #include "models/host/host_stats.h"
@@ -76,6 +78,11 @@ class IommuDriver {
   // That it walks a first stage of so many levels over a second one of 4 levels, with pages of 2 MiB if
   // `huge`.
   bool nests(unsigned levels, bool huge) const;
+  // What the IOMMU would have to offer to translate so, and does not; nullptr: nothing.
+  const char* lacks(const IoTranslation& translation) const;
+  // The second-stage tables it walks, with as many levels as it can up to 4, and the width of their input.
+  PageTableFormat second_stage() const;
+  unsigned second_stage_bits() const { return static_cast<unsigned>(VtdCap::MGAW::get(cap_)) + 1; }
   std::uint32_t pasid_limit() const { return std::uint32_t{1} << pasid_bits_; }
   const std::string& name() const { return name_; }
 

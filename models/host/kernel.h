@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "base/rng.h"
@@ -17,6 +18,7 @@
 namespace svasim {
 
 class Guest;
+class DmaView;
 class Process;
 
 // A work queue that a process has opened.
@@ -25,9 +27,14 @@ struct Opening {
   unsigned device = 0;
   unsigned queue = 0;
   DsaDriver* driver = nullptr;
-  SvaCore::Handle bond = nullptr;
+  bool recovers = true;            // from pages that are not there
+  SvaCore::Handle bond = nullptr;  // of an address space that the device shares
+  DmaView* dma = nullptr;          // otherwise: what the device sees of the memory
+  std::optional<Pasid> pasid;
   bool open = false;
   bool closing = false;
+
+  DsaDriver::Faults faults() const { return recovers ? driver->faults() : DsaDriver::Faults::kFinal; }
 };
 
 // System calls. Those with a Result end by calling it, at once or later.

@@ -26,7 +26,10 @@ OperatingSystem::OperatingSystem(const Ground& ground, const HostParams& params,
                                  Machine::Task done)
     : ProcessKernel(ground, params, platform, {params.memory_base, params.memory_size, ground.name}, *this),
       done_(std::move(done)),
-      queues_(platform.devices.size(), 0) {
+      queues_(platform.devices.size(), 0),
+      dma_(*this, sva_, domains_, [this](unsigned device) {
+        return DmaClients::Device{&iommu_of(device), requester_of(device)};
+      }) {
   for (const NodeParams& node : params_.nodes) pages_.add_node(node.base, node.size);
   make_drivers();
   make_programs(processes_of(params_, ""),
@@ -176,14 +179,46 @@ void OperatingSystem::destroy_guest(const std::string& name, Result result) {
 
 void OperatingSystem::finish() {
   finished_ = true;
+  if (params_.teardown) {
+    dma_.release();
+    release_kernel_space();
+  }
   note_left_steps();
   for (const auto& guest : guests_) guest->note_left_steps();
   done_();
 }
 
-void OperatingSystem::open_queue(Opening& opening, Task done) {
-  opening.driver->open(opening.queue, sva_.get_pasid(opening.bond), std::move(done));
+bool OperatingSystem::can_share(Process& process, const Opening& opening) {
+  const IommuDriver& iommu = iommu_of(opening.device);
+  const char* what = iommu.lacks(translation_of(process.space()));
+  if (what != nullptr) {
+    log_.push_back(fmt::format("{}: {} needs {}, which the IOMMU does not offer", iommu.name(),
+                               process.params().name, what));
+  }
+  return what == nullptr;
 }
+
+void OperatingSystem::open_queue(Opening& opening, Task done) {
+  const DsaDriver::Identity identity{sva_.get_pasid(opening.bond), opening.bond->space->kernel,
+                                     opening.faults() == DsaDriver::Faults::kBlock};
+  opening.driver->open(opening.queue, identity, std::move(done));
+}
+
+void OperatingSystem::open_mapping(Process& process, Opening& opening, Result result) {
+  opening.open = true;
+  dma_.open(process.params(), process.space().memory, process.records(), opening,
+            [&opening, result = std::move(result)](Errno error) {
+              if (error != Errno::kNone) {
+                opening.open = false;
+                return result(error);
+              }
+              opening.driver->open(opening.queue, {opening.pasid, false, false}, [&opening, result] {
+                result(opening.driver->usable() ? Errno::kNone : Errno::kInvalid);
+              });
+            });
+}
+
+void OperatingSystem::close_mapping(Opening& opening, Task done) { dma_.close(opening, std::move(done)); }
 
 void OperatingSystem::close_queue(Opening& opening, Task done) {
   opening.driver->close(opening.queue, std::move(done));
@@ -196,10 +231,15 @@ void OperatingSystem::attach(unsigned device, Pasid pasid, SvaSpace& space, Task
   if (queue.has_device(requester_of(device))) {
     queue.set_handler(requester_of(device), pasid, faults_.sva_handler(space));
   }
+  iommu_of(device).bind(requester_of(device), pasid, translation_of(space), std::move(done));
+}
+
+IoTranslation OperatingSystem::translation_of(const SvaSpace& space) const {
   IoTranslation translation;
   translation.first = space.memory.table();
   translation.first_levels = params_.sva.paging_levels;
-  iommu_of(device).bind(requester_of(device), pasid, translation, std::move(done));
+  translation.supervisor = space.kernel;
+  return translation;
 }
 
 void OperatingSystem::detach(unsigned device, Pasid pasid, Task done) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "models/host/dma_clients.h"
 #include "models/host/dsa_driver.h"
 #include "models/host/guest.h"
 #include "models/host/iommu_driver.h"
@@ -41,11 +42,15 @@ class OperatingSystem : private SvaHardware, public ProcessKernel {
   SvaDeviceInfo describe_to(const GuestParams& guest, std::size_t device) const;
   void start_workload();
   void finish();
+  IoTranslation translation_of(const SvaSpace& space) const;
   IommuDriver& iommu_of(unsigned device) { return *iommus_[devices_[device]->iommu()]; }
   RequesterId requester_of(unsigned device) const { return devices_[device]->requester(); }
 
   // ProcessKernel.
+  bool can_share(Process& process, const Opening& opening) override;
   void open_queue(Opening& opening, Task done) override;
+  void open_mapping(Process& process, Opening& opening, Result result) override;
+  void close_mapping(Opening& opening, Task done) override;
   void close_queue(Opening& opening, Task done) override;
 
   // Kernel.
@@ -67,6 +72,7 @@ class OperatingSystem : private SvaHardware, public ProcessKernel {
   std::vector<bool> attached_;    // by device: its context entry is there
   std::vector<unsigned> queues_;  // by device: work queues given to processes
   DomainIds domains_;
+  DmaClients dma_;
   std::vector<std::unique_ptr<Guest>> guests_;
   bool finished_ = false;
 };

@@ -27,7 +27,8 @@ Operations::Operations(const std::string& who, unsigned outstanding, unsigned sl
       rng_(rng),
       stats_(kernel.stats()),
       host_(kernel.params()),
-      slots_(slots) {}
+      slots_(slots),
+      jobs_(slots) {}
 
 void Operations::set_up() {
   if (slots_.empty()) {
@@ -103,7 +104,7 @@ bool Operations::depends_on_outstanding() const {
 void Operations::pump() {
   const StepParams& step = *step_;
   const unsigned limit = step.outstanding != 0 ? step.outstanding : limit_;
-  while (started_ < step.count && outstanding_ < limit && !touching_) {
+  while (started_ < step.count && outstanding_ < limit && !touching_ && !mapping_.busy()) {
     if (!prepared_) {
       prepare();
     }
@@ -163,7 +164,7 @@ bool Operations::touch(const Span& span, bool write, Stale& stale) {
 // SPEC: [DSA 9.1.3] Without ATS the device does not notice that a write faults, and a read that does is a
 // hardware error. So a process brings in the pages of an operation before it submits it. False: not yet.
 bool Operations::touch_first() {
-  if (opening_->driver->faults() != DsaDriver::Faults::kUnseen || touched_) {
+  if (opening_->faults() != DsaDriver::Faults::kUnseen || touched_) {
     return true;
   }
   touched_ = true;
@@ -192,7 +193,8 @@ void Operations::submit(std::uint32_t slot) {
     polling_ = true;
     machine_.after(host_.dsa.poll_interval, [this] { poll(); });
   }
-  if (opening_->driver->faults() != DsaDriver::Faults::kUnseen) {
+  if (opening_->dma != nullptr) return map(slot);
+  if (opening_->faults() != DsaDriver::Faults::kUnseen) {
     send(slot);
     return;
   }
@@ -212,26 +214,63 @@ void Operations::submit(std::uint32_t slot) {
   }
 }
 
+void Operations::map(std::uint32_t slot) {
+  const Operation& operation = slots_[slot];
+  DmaView::Job& job = jobs_[slot];
+  job = DmaView::Job();
+  if (operation.from.length != 0) job.from = {address(operation.from), operation.from.length, false};
+  if (operation.to.length != 0) job.to = {address(operation.to), operation.to.length, true};
+  if (opening_->dma->is_ready(job)) return send(slot);
+  mapping_.add([this, slot, view = opening_->dma](const Task& done) {
+    if (stopped_) return done();
+    view->begin(jobs_[slot], [this, slot, done](Errno error) {
+      done();
+      if (stopped_) return;
+      if (error == Errno::kNone) {
+        send(slot);
+      } else {
+        fail(slot, std::string("cannot be mapped: ") + errno_name(error));
+      }
+      pump();
+    });
+  });
+}
+
+void Operations::unmap(std::uint32_t slot) {
+  slots_[slot].sent = false;
+  mapping_.add([this, slot, view = opening_->dma](const Task& done) {
+    if (stopped_) return done();
+    view->end(jobs_[slot], [this, slot, done] {
+      done();
+      if (stopped_) return;
+      finish(slot);
+      pump();
+    });
+  });
+}
+
 void Operations::send(std::uint32_t slot) {
   if (stopped_) {
     return;
   }
-  const Operation& operation = slots_[slot];
+  Operation& operation = slots_[slot];
+  operation.sent = true;
   next_submit_ = std::max(machine_.now(), next_submit_) + host_.dsa.submit_interval;
   const Addr record = records_ + slot * kRecordSpacing;
   const DsaCompletionRecord empty;
   memory().write(record, &empty, sizeof empty);
   DsaDescriptor descriptor;
-  descriptor.completion_address = record;
+  const DmaView* view = opening_->dma;
+  descriptor.completion_address = view == nullptr ? record : view->kept(record, sizeof empty).value_or(0);
   descriptor.transfer_size = static_cast<std::uint32_t>(operation.to.length);
   std::uint64_t flags =
       DsaFlags::COMPLETION_ADDRESS_VALID::kMask | DsaFlags::REQUEST_COMPLETION_RECORD::kMask;
   if (operation.opcode != DsaOpcode::kNoop) {
-    flags |= opening_->driver->faults() == DsaDriver::Faults::kBlock ? DsaFlags::BLOCK_ON_FAULT::kMask : 0;
-    descriptor.destination = buffers_.buffer(operation.to.buffer).start + operation.to.offset;
-    descriptor.source = operation.opcode == DsaOpcode::kFill
-                            ? operation.pattern
-                            : buffers_.buffer(operation.from.buffer).start + operation.from.offset;
+    flags |= opening_->faults() == DsaDriver::Faults::kBlock ? DsaFlags::BLOCK_ON_FAULT::kMask : 0;
+    descriptor.destination = view == nullptr ? address(operation.to) : jobs_[slot].destination;
+    descriptor.source = operation.opcode == DsaOpcode::kFill ? operation.pattern
+                        : view == nullptr                    ? address(operation.from)
+                                                             : jobs_[slot].source;
   }
   descriptor.set_operation(operation.opcode, flags);
   opening_->driver->submit(opening_->queue, descriptor);
@@ -248,7 +287,7 @@ void Operations::poll() {
                            std::min<std::size_t>(polled_.size() - begin, kPageSize));
   }
   for (std::uint32_t slot = 0; slot < slots_.size(); ++slot) {
-    if (slots_[slot].active && polled_[slot * kRecordSpacing] != 0) {
+    if (slots_[slot].active && slots_[slot].sent && polled_[slot * kRecordSpacing] != 0) {
       last_news_ = machine_.now();
       complete(slot);
     }
@@ -269,7 +308,9 @@ void Operations::poll_again() {
   }
 }
 
-void Operations::complete(std::uint32_t slot) {
+void Operations::complete(std::uint32_t slot) { jobs_[slot].mapped() ? unmap(slot) : finish(slot); }
+
+void Operations::finish(std::uint32_t slot) {
   const Operation& operation = slots_[slot];
   DsaCompletionRecord record;
   std::memcpy(&record, polled_.data() + slot * kRecordSpacing, sizeof record);
@@ -286,7 +327,7 @@ void Operations::complete(std::uint32_t slot) {
   // SPEC: [DSA 8.3.3]: Result 1 tells that an overlapping move went backwards.
   const std::uint64_t done = std::min<std::uint64_t>(operation.to.length, record.bytes_completed);
   write_shadow(operation, record.result == 1 ? operation.to.length - done : 0, done);
-  if (record.code() == DsaStatus::kPageFault && opening_->driver->faults() == DsaDriver::Faults::kReported) {
+  if (record.code() == DsaStatus::kPageFault && opening_->faults() == DsaDriver::Faults::kReported) {
     stats_.bytes.add(done);
     result_->bytes += done;
     go_on(slot, record);

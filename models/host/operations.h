@@ -7,8 +7,10 @@
 #include <vector>
 
 #include "base/rng.h"
+#include "models/host/dma_view.h"
 #include "models/host/dsa_driver.h"
 #include "models/host/kernel.h"
+#include "models/host/serial_work.h"
 #include "models/host/shadow.h"
 
 namespace svasim {
@@ -45,6 +47,8 @@ class Operations {
 
   // Maps the completion records. Takes no time.
   void set_up();
+  // Where these are: whole pages.
+  AddressSpan records() const { return {records_, records_ + record_pages_.size() * kPageSize}; }
 
   // Carries out the operations of this step with this work queue. `result` counts.
   void run(const StepParams& step, const Opening& opening, StepResult& result, Task done);
@@ -74,6 +78,7 @@ class Operations {
     Span to;
     std::uint64_t pattern = 0;
     Ps submitted = 0;
+    bool sent = false;  // not while what it uses is being mapped or unmapped
   };
 
   void prepare();
@@ -83,10 +88,15 @@ class Operations {
   bool touch(const Span& span, bool write, Stale& stale);
   std::uint64_t missing_pages(const Span& span, bool write) const;
   void submit(std::uint32_t slot);
+  // Maps what the operation uses for a device that does not share the address space, then sends it.
+  void map(std::uint32_t slot);
+  void unmap(std::uint32_t slot);
+  Addr address(const Span& span) const { return buffers_.buffer(span.buffer).start + span.offset; }
   void send(std::uint32_t slot);
   void poll();
   void poll_again();
   void complete(std::uint32_t slot);
+  void finish(std::uint32_t slot);
   void write_shadow(const Operation& operation, std::uint64_t first, std::uint64_t length);
   void go_on(std::uint32_t slot, const DsaCompletionRecord& record);
   void end_operation(std::uint32_t slot);
@@ -118,6 +128,8 @@ class Operations {
   bool touched_ = false;
   Operation next_;  // the operation to submit next
   std::vector<Operation> slots_;
+  std::vector<DmaView::Job> jobs_;  // by slot
+  SerialWork mapping_;
   unsigned outstanding_ = 0;
   Ps next_submit_ = 0;
   bool submit_armed_ = false;

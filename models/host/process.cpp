@@ -67,6 +67,22 @@ void Process::map_buffer(Buffer& buffer, Addr address) {
   buffer.start = space_.memory.map(buffer.size, vma, address);
   buffer.mapped = true;
   buffer.shadow = Shadow(*space_.memory.find_area(buffer.start));
+  if (!space_.kernel) return;
+  for (std::uint64_t offset = 0; offset < buffer.size; offset += kPageSize) bring_in(buffer, offset);
+}
+
+void Process::bring_in(const Buffer& buffer, std::uint64_t offset) {
+  const FaultResult result = space_.memory.fault(buffer.start + offset, true, buffer.params.writable);
+  if (!is_handled(result)) kernel_.pages().too_small("the resident pages of " + params_.name);
+}
+
+std::vector<AddressSpan> Process::records() const {
+  std::vector<AddressSpan> spans;
+  for (const auto& thread : threads_) {
+    const AddressSpan span = thread->operations().records();
+    if (span.end != span.start) spans.push_back(span);
+  }
+  return spans;
 }
 
 void Process::set_up() {
@@ -86,9 +102,7 @@ void Process::set_up() {
     const auto resident = static_cast<std::uint64_t>(params.resident * static_cast<double>(count) + 0.5);
     for (std::uint64_t i = 0; i < resident; ++i) {
       std::swap(order[i], order[i + rng_.below(count - i)]);
-      const FaultResult result =
-          space_.memory.fault(buffers_.back().start + order[i] * kPageSize, true, params.writable);
-      if (!is_handled(result)) kernel_.pages().too_small("the resident pages of " + params_.name);
+      bring_in(buffers_.back(), order[i] * kPageSize);
     }
   }
   for (std::size_t i = 1; i < threads_.size(); ++i) threads_[i]->set_up();

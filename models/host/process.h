@@ -67,8 +67,11 @@ class Process : public BufferSet {
   void forgo() { exited_ = true; }
   // Ends it without a trace: its machine is gone.
   void kill();
+  // Where its threads' completion records are: whole pages.
+  std::vector<AddressSpan> records() const;
 
  private:
+  void bring_in(const Buffer& buffer, std::uint64_t offset);
   void thread_ended();
 
   ProcessParams params_;

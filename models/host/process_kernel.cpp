@@ -37,11 +37,13 @@ void ProcessKernel::make_programs(const std::vector<ProcessParams>& processes,
                                   const MakeOpening& make_opening) {
   for (const ProcessParams& process : processes) {
     std::vector<Opening> openings;
-    for (const std::string& device : devices_opened(process)) openings.push_back(make_opening(device));
+    for (const std::string& device : devices_opened(process)) {
+      openings.push_back(make_opening(device));
+      openings.back().recovers = process.addressing == "sva";
+    }
     Program program;
     program.child = !process.parent.empty();
-    program.space = std::make_unique<SvaSpace>(process.name, format_, machine_.memory(), pages_);
-    program.space->dma_compatible = !process.tagged_pointers;
+    program.space = &space_for(process);
     program.process = std::make_unique<Process>(process, *this, *program.space, std::move(openings));
     programs_.push_back(std::move(program));
     for_each_step(process, [&](const StepParams& step) {
@@ -52,6 +54,25 @@ void ProcessKernel::make_programs(const std::vector<ProcessParams>& processes,
       }
     });
   }
+}
+
+// All of the kernel share its address space.
+SvaSpace& ProcessKernel::space_for(const ProcessParams& process) {
+  if (process.in_kernel() && kernel_space_ != nullptr) {
+    ++kernel_space_->holders;
+    return *kernel_space_;
+  }
+  const auto owner = process.in_kernel() ? PageTable::Owner::kKernel : PageTable::Owner::kUser;
+  spaces_.push_back(std::make_unique<SvaSpace>(process.in_kernel() ? "kernel" : process.name, format_,
+                                               machine_.memory(), pages_, owner));
+  SvaSpace& space = *spaces_.back();
+  space.dma_compatible = !process.tagged_pointers;
+  if (process.in_kernel()) kernel_space_ = &space;
+  return space;
+}
+
+void ProcessKernel::release_kernel_space() {
+  if (kernel_space_ != nullptr) kernel_space_->memory.release();
 }
 
 unsigned ProcessKernel::device_number(const std::string& name) const {
@@ -99,26 +120,28 @@ void ProcessKernel::run_program(std::size_t index) {
   });
 }
 
-// SPEC: [LINUX kernel/exit.c]: at an exit the address space goes before what is open.
 void ProcessKernel::end_program(std::size_t index, bool exited) {
   const std::string& ended = programs_[index].process->params().name;
   board_.process_ended(ended);
   for (Program& child : programs_) {
     if (!child.begun && child.process->params().parent == ended) forgo(child);
   }
-  if (!exited) {
-    if (!params_.teardown) {
-      program_ended();
-      return;
-    }
-    close_all(index, [this, index] {
-      programs_[index].space->memory.release();
+  SvaSpace& space = *programs_[index].space;
+  stats_.exits.add(exited ? 1 : 0);
+  if (!exited && !params_.teardown) {
+    program_ended();
+    return;
+  }
+  if (!exited || programs_[index].process->params().addressing != "sva") {
+    // WHY: what is mapped for a device is pinned, so the device stops first.
+    close_all(index, [this, &space] {
+      // The kernel's memory stays until all have ended.
+      if (!space.kernel) space.memory.release();
       program_ended();
     });
     return;
   }
-  SvaSpace& space = *programs_[index].space;
-  stats_.exits.add();
+  // SPEC: [LINUX kernel/exit.c]: the address space goes before what is open.
   sva_.release(space, [this, index, &space] {
     space.memory.release();
     close_all(index, [this] { program_ended(); });
@@ -176,6 +199,8 @@ void ProcessKernel::open(Process& process, Opening& opening, Result result) {
     result(Errno::kBusy);
     return;
   }
+  if (process.params().maps()) return open_mapping(process, opening, std::move(result));
+  if (!can_share(process, opening)) return result(Errno::kNotSupported);
   const auto on_exit = [this](unsigned, const std::any&) { stats_.exit_callbacks.add(); };
   // A bond there already runs it at once.
   opening.bond = sva_.find(opening.device, process.space());
@@ -201,11 +226,12 @@ void ProcessKernel::close(Process& /*process*/, Opening& opening, Result result)
   opening.closing = true;
   // The device stops first, so that no access and no page request of the PASID can follow.
   close_queue(opening, [this, &opening, result] {
-    sva_.unbind(opening.bond, [&opening, result] {
+    const auto closed = [&opening, result] {
       opening.open = opening.closing = false;
       opening.bond = nullptr;
       result(Errno::kNone);
-    });
+    };
+    opening.dma != nullptr ? close_mapping(opening, closed) : sva_.unbind(opening.bond, closed);
   });
 }
 
@@ -235,6 +261,10 @@ void ProcessKernel::shoot_down(SvaSpace& space, const Stale& stale, Task done) {
   if (stale.empty()) {
     done();
     return;
+  }
+  if (space.kernel) {
+    for (const Addr page : stale.pages) pages_.free(page);
+    return done();
   }
   const Task one = after_all(stale.spans.size(), [this, pages = stale.pages, done = std::move(done)] {
     for (const Addr page : pages) pages_.free(page);

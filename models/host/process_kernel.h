@@ -73,12 +73,19 @@ class ProcessKernel : public Kernel {
  protected:
   // A process and its address space.
   struct Program {
-    std::unique_ptr<SvaSpace> space;
+    SvaSpace* space = nullptr;
     std::unique_ptr<Process> process;
     bool child = false;
     bool begun = false;
   };
 
+  // That the device can be given the process's address space; the log says why not.
+  virtual bool can_share(Process& /*process*/, const Opening& /*opening*/) { return true; }
+  // Of a process that maps its memory for the device instead. No guest has such.
+  virtual void open_mapping(Process& /*process*/, Opening& /*opening*/, Result result) {
+    result(Errno::kNotSupported);
+  }
+  virtual void close_mapping(Opening& /*opening*/, Task done) { done(); }
   // The device's side of opening and closing a work queue.
   virtual void open_queue(Opening& opening, Task done) = 0;
   virtual void close_queue(Opening& opening, Task done) = 0;
@@ -88,6 +95,8 @@ class ProcessKernel : public Kernel {
   std::uint64_t programs_total() const;
   std::uint64_t programs_in_flight() const;
   void dump_programs(std::ostream& out) const;
+  // The memory that processes of the kernel share, once all have ended.
+  void release_kernel_space();
   // Tells the board of the steps that were never carried out.
   void note_left_steps();
 
@@ -108,6 +117,7 @@ class ProcessKernel : public Kernel {
   std::vector<Program> programs_;
 
  private:
+  SvaSpace& space_for(const ProcessParams& process);
   void run_program(std::size_t index);
   void end_program(std::size_t index, bool exited);
   // Closes what is open, then undoes the other bonds, one after the other; then the address space is dropped.
@@ -115,6 +125,8 @@ class ProcessKernel : public Kernel {
   void forgo(Program& child);
   void program_ended();
 
+  std::vector<std::unique_ptr<SvaSpace>> spaces_;
+  SvaSpace* kernel_space_ = nullptr;  // none while no process is in the kernel
   Task ended_;
   std::size_t running_ = 0;
   Ps began_ = 0;

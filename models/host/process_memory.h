@@ -79,8 +79,16 @@ class ProcessMemory {
   static constexpr Addr kFirstArea = 0x7F00'0000'0000;
   static constexpr std::uint64_t kHugeSize = std::uint64_t{1} << 21U;
 
-  ProcessMemory(std::string name, const PageTableFormat& format, PhysicalMemory& memory, PageAllocator& pages)
-      : name_(std::move(name)), memory_(memory), pages_(pages), table_(format, memory, pages) {}
+  // SPEC: [LINUX Documentation/arch/x86/x86_64/mm.rst]: vmalloc areas of a kernel with 4 levels.
+  static constexpr Addr kFirstKernelArea = 0xFFFF'C900'0000'0000;
+
+  ProcessMemory(std::string name, const PageTableFormat& format, PhysicalMemory& memory, PageAllocator& pages,
+                PageTable::Owner owner = PageTable::Owner::kUser)
+      : name_(std::move(name)),
+        memory_(memory),
+        pages_(pages),
+        table_(format, memory, pages, owner),
+        next_area_(owner == PageTable::Owner::kUser ? kFirstArea : kFirstKernelArea) {}
 
   const std::string& name() const { return name_; }
   Addr table() const { return table_.root(); }
@@ -156,7 +164,7 @@ class ProcessMemory {
   // Pages without an entry, by address: of areas that may not be read, and being written out.
   std::map<Addr, Addr> parked_;
   std::map<Addr, std::shared_ptr<const Page>> swap_;  // what was written out
-  Addr next_area_ = kFirstArea;
+  Addr next_area_;
   std::uint64_t resident_ = 0;
 };
 

@@ -12,10 +12,14 @@ namespace svasim {
 // SPEC: [LINUX include/linux/mm_types.h]: its memory lives as long as its process, it itself, and so its
 // PASID, as long as anybody holds it.
 struct SvaSpace {
-  SvaSpace(std::string name, const PageTableFormat& format, PhysicalMemory& bytes, PageAllocator& pages)
-      : memory(std::move(name), format, bytes, pages) {}
+  SvaSpace(std::string name, const PageTableFormat& format, PhysicalMemory& bytes, PageAllocator& pages,
+           PageTable::Owner owner = PageTable::Owner::kUser)
+      : memory(std::move(name), format, bytes, pages, owner), kernel(owner == PageTable::Owner::kKernel) {}
 
   ProcessMemory memory;
+  // The kernel's: its pages are always there, devices need privilege, and nobody notifies them of changes.
+  // SPEC: [LINUX intel_svm_bind_mm]: SVM_FLAG_SUPERVISOR_MODE registers no notifier.
+  bool kernel;
   std::optional<Pasid> pasid;
   bool alive = true;  // false: its process has exited; faults are refused
   // SPEC: [LINUX arch_pgtable_dma_compat]: false with pointers whose upper bits are tags.

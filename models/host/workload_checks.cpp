@@ -126,6 +126,7 @@ class WorkloadChecks {
                "there is no guest \"" + process.guest + "\"" + suggestion(process.guest, guest_names()));
     }
     check_buffers(index);
+    check_addressing(index);
     check_names(index);
     if (!process.parent.empty()) check_child(index);
     check_steps({index, at(index) + ".steps"}, process.steps, nullptr);
@@ -156,6 +157,31 @@ class WorkloadChecks {
     }
     if (!process.parent.empty() && !process.buffers.empty()) {
       complain(index, ".buffers", "a child has its parent's buffers and none of its own");
+    }
+  }
+
+  // What only address spaces that devices share can do, and what only mapped ones need.
+  void check_addressing(std::size_t index) {
+    const ProcessParams& process = host_.processes[index];
+    const bool shares = process.addressing == "sva";
+    static const std::set<std::string> shared = {"fork", "bind", "unbind", "mprotect", "mremap", "madvise"};
+    for_each_step(process, [&](const StepParams& step) {
+      const bool mapping = step.action == "dma_map" || step.action == "dma_unmap";
+      if (mapping && !process.maps()) {
+        complain(index, ".steps", step.action + " needs addressing default, auxiliary or kernel_domain");
+      } else if (!shares && shared.count(step.action) != 0) {
+        complain(index, ".steps", step.action + " needs addressing sva");
+      }
+    });
+    if (shares) return;
+    if (!process.parent.empty()) complain(index, ".parent", "a forked process needs addressing sva");
+    for (std::size_t i = 0; i < process.buffers.size(); ++i) {
+      const std::string place = fmt::format(".buffers[{}]", i);
+      if (process.buffers[i].kind == "device")
+        complain(index, place + ".kind", "device needs addressing sva");
+      if (process.in_kernel() && process.buffers[i].resident != 1) {
+        complain(index, place + ".resident", "the kernel's memory is all there: 1");
+      }
     }
   }
 

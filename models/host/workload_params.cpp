@@ -113,7 +113,8 @@ const ParamTable<StepParams>& step_params() {
           .time("time", &P::time, "1 us", "1 ps", "1000 s", "How long sleep sleeps.", "MODEL")
           .flag("write", &P::write, "true", "touch: stores rather than loads.", "MODEL")
           .choice("rights", &P::rights, "read_write", {"none", "read", "read_write"},
-                  "mprotect: what is allowed from now on.", "LINUX mm/mprotect.c")
+                  "mprotect: what is allowed from now on; dma_map: what the device may do.",
+                  "LINUX mm/mprotect.c")
           .choice(
               "advice", &P::advice, "dontneed", {"dontneed", "pageout"},
               "madvise: dontneed drops pages and what they hold; pageout reclaims them, their bytes go to "
@@ -167,7 +168,7 @@ const ParamTable<ThreadParams>& thread_params() {
 const ParamTable<ProcessParams>& process_params() {
   using P = ProcessParams;
   static const ParamTable<P> table =
-      ParamTable<P>("A process that shares its address space with devices")
+      ParamTable<P>("A process that uses devices, or a driver of the kernel that does")
           .text("name", &P::name, "", "For messages and statistics.", "")
           .text("device", &P::device, "",
                 "The device it opens before its first step and closes at its end, and that steps mean when "
@@ -181,6 +182,14 @@ const ParamTable<ProcessParams>& process_params() {
                 "MODEL")
           .count("outstanding", &P::outstanding, "16", 1, 65535, "Operations submitted and not completed.",
                  "MODEL")
+          .choice("addressing", &P::addressing, "sva",
+                  {"sva", "default", "auxiliary", "supervisor", "kernel_domain"},
+                  "Addresses its devices use. sva: its own, with the PASID of its address space. default: "
+                  "those the DMA API gives to its buffers, without PASID. auxiliary: the same with a PASID "
+                  "and a domain of its own. supervisor: those of the kernel, whose memory its buffers are "
+                  "then, with the kernel's PASID and privilege. kernel_domain: the kernel's memory, mapped "
+                  "as with auxiliary.",
+                  "LINUX drivers/iommu/iommu.c, SVM_FLAG_SUPERVISOR_MODE")
           .flag("verify_each", &P::verify_each, "true",
                 "Compare the destination of each operation when it has completed; otherwise only in verify "
                 "steps and "

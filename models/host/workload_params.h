@@ -89,10 +89,16 @@ struct ProcessParams {
   std::string guest;
   unsigned outstanding;
   bool verify_each;
+  std::string addressing;
   bool tagged_pointers;
   std::vector<BufferParams> buffers;
   std::vector<StepParams> steps;
   std::vector<ThreadParams> threads;
+
+  // Devices use its memory by mapping, not by sharing the address space.
+  bool maps() const { return addressing != "sva" && addressing != "supervisor"; }
+  // Its memory is the kernel's.
+  bool in_kernel() const { return addressing == "supervisor" || addressing == "kernel_domain"; }
 };
 
 const ParamTable<ProcessParams>& process_params();

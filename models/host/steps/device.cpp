@@ -17,6 +17,7 @@ void open(Thread& thread, const StepParams& step) {
   Opening& opening = thread.process().opening(thread.device_of(step));
   thread.kernel().open(thread.process(), opening, [&thread, &opening](Errno error) {
     note(thread, opening.bond);
+    if (opening.pasid.has_value()) thread.result().pasid = opening.pasid->value();
     thread.end(error);
   });
 }

@@ -51,6 +51,7 @@ const StepKind& kind_of(const StepParams& step);
 std::vector<StepKind> operation_steps();
 std::vector<StepKind> memory_steps();
 std::vector<StepKind> device_steps();
+std::vector<StepKind> dma_steps();
 std::vector<StepKind> flow_steps();
 std::vector<StepKind> guest_steps();
 
