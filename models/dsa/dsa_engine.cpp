@@ -21,8 +21,9 @@ void Dsa::dispatch(unsigned number) {
       const std::uint32_t task = free.back();
       free.pop_back();
       engine.active.push_back(task);
-      engine.next_start = now + params_.dispatch_interval;
-      start(task, submission);
+      const Ps begin = std::max(now, engine.next_request);
+      engine.next_request = engine.next_start = begin + params_.dispatch_interval;
+      start(task, submission, begin);
     }
   }
   const Ps ready =
@@ -85,7 +86,7 @@ bool Dsa::waits_for_earlier(const Task& task) const {
   });
 }
 
-void Dsa::start(std::uint32_t index, const DsaSubmission& submission) {
+void Dsa::start(std::uint32_t index, const DsaSubmission& submission, Ps begin) {
   Task& task = tasks_[index];
   DsaRun run = std::move(task.run);  // WHY kept: its room
   task = Task();
@@ -131,7 +132,7 @@ void Dsa::start(std::uint32_t index, const DsaSubmission& submission) {
       }
     }
   }
-  push(now + params_.descriptor_latency, Event::kTask, index, index);
+  push(begin + params_.descriptor_latency, Event::kTask, index, index);
 }
 
 void Dsa::advance(unsigned number) {
