@@ -26,6 +26,7 @@ const char* const kHelp =
     "\n"
     "Commands\n"
     "  run CONFIG               one simulation\n"
+    "  calibrate NAME           published experiments, repeated and compared\n"
     "  script FILE...           scripts that test registers, faults and invalidations\n"
     "  config check CONFIG      find what is wrong with a configuration\n"
     "  config show CONFIG       print it with everything filled in\n"
@@ -50,12 +51,13 @@ int dispatch(std::vector<std::string> args, Console& console) {
     return asked ? kExitOk : kExitUsage;
   }
   if (command == "run") return run_command(args, console);
+  if (command == "calibrate") return calibrate_command(args, console);
   if (command == "script") return script_command(args, console);
   if (command == "config") return config_command(args, console);
   if (command == "list") return list_command(args, console);
   if (command == "trace") return trace_command(args, console);
   throw UsageError("unknown command '" + command + "'" +
-                   suggestion(command, {"run", "script", "config", "list", "trace"}));
+                   suggestion(command, {"run", "calibrate", "script", "config", "list", "trace"}));
 }
 
 // While it lives, the program's log goes to this stream, without times: the same run prints the same.

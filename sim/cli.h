@@ -32,6 +32,7 @@ int run_cli(const std::vector<std::string>& args, Console console);
 
 // The commands; `args` without the command's name. Throw UsageError, ConfigError, InputError, ...
 int run_command(const std::vector<std::string>& args, Console& console);
+int calibrate_command(const std::vector<std::string>& args, Console& console);
 int script_command(const std::vector<std::string>& args, Console& console);
 int config_command(const std::vector<std::string>& args, Console& console);
 int list_command(const std::vector<std::string>& args, Console& console);

@@ -78,7 +78,10 @@ inline constexpr Translation kNoTranslation{};
 // | no_page_request         | device         | false        | to its ATC: fail rather than ask for a page      |
 // | relaxed                 | device         | false        | to its ATC: a write that need not keep its order |
 // | engine                  | device         | 0            | to its ATC: which part of it makes the access    |
+// | field                   | device         | 0            | to its ATC: which address of a work descriptor   |
 // | ahead                   | device         | 0            | to its ATC: bytes behind the access it will use  |
+// | holder                  | device         | 0: none      | to its ATC: a translation request puts its answer|
+// |                         |                |              | there, accesses take their translation from it   |
 // | traffic_class           | requester, ATC | 0            | TC                                               |
 // | id                      | requester      | 0            | number, unique and deterministic per device      |
 // | iova                    | requester      | 0            | address as requested; the payload's address      |
@@ -89,6 +92,7 @@ inline constexpr Translation kNoTranslation{};
 // | translations            | completer      | 1            | entries in a translation completion; all of them |
 // |                         |                |              | stand in its data                                |
 // | outcome                 | ATC            | done         | how the access ended for the device              |
+// | known                   | ATC            | false        | no translation request was made for this access  |
 // | attribution             | every hop      | empty        | where the time went                              |
 // | slot, atc_slot          | IOMMU, ATC     | 0            | book-keeping of who holds it                     |
 // | holds_credit            | link           | false        | its flow-control credit is not returned yet      |
@@ -107,8 +111,10 @@ class PcieExtension : public tlm::tlm_extension<PcieExtension> {
   bool no_snoop = false;
   std::uint8_t engine = 0;
   std::uint8_t traffic_class = 0;
+  std::uint8_t field = 0;
   Pasid pasid;
   std::uint32_t ahead = 0;
+  std::uint32_t holder = 0;
   std::uint64_t id = 0;
   Addr iova = 0;
 
@@ -125,6 +131,7 @@ class PcieExtension : public tlm::tlm_extension<PcieExtension> {
   std::uint8_t translations = 1;
   FaultReason fault = FaultReason::kNone;
   AccessOutcome outcome = AccessOutcome::kDone;
+  bool known = false;
 
   Attribution attribution;
   std::uint32_t slot = 0;

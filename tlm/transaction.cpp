@@ -17,8 +17,10 @@ void PcieExtension::reset(Ps now) {
   no_snoop = false;
   engine = 0;
   traffic_class = 0;
+  field = 0;
   pasid = Pasid();
   ahead = 0;
+  holder = 0;
   id = 0;
   iova = 0;
   body = 0;
@@ -32,6 +34,7 @@ void PcieExtension::reset(Ps now) {
   translations = 1;
   fault = FaultReason::kNone;
   outcome = AccessOutcome::kDone;
+  known = false;
   slot = 0;
   atc_slot = 0;
   holds_credit = false;

@@ -43,11 +43,12 @@ Atc::Atc(sc_core::sc_module_name name, const AtcParams& params, SimContext& cont
   for (unsigned i = params.translation_requests; i-- != 0;) {
     free_requests_.push_back(i);
   }
-  for (unsigned engine = 0; engine < params.engines; ++engine) {
+  for (unsigned number = 0; number < params.engines * params.fields; ++number) {
     const std::string stream =
-        engine == 0 ? std::string(this->name()) : fmt::format("{}.{}", this->name(), engine);
+        number == 0 ? std::string(this->name()) : fmt::format("{}.{}", this->name(), number);
     caches_.push_back(std::make_unique<AtcCache>(params.cache, context.seed, stream));
   }
+  newest_.resize(caches_.size());
   stats_.describe(context.stats, this->name());
 }
 
@@ -57,6 +58,7 @@ void Atc::enable_ats(bool on) {
     for (const auto& cache : caches_) {
       cache->clear();
     }
+    held_.clear();
     log_.add_everything();
   }
   ats_ = on;

@@ -61,7 +61,9 @@ class Atc : public sc_core::sc_module,
   bool page_requests_enabled() const { return pages_.enabled(); }
 
   const AtcStats& stats() const { return stats_; }
-  const AtcCache& cache(unsigned engine = 0) const { return *caches_[engine % caches_.size()]; }
+  const AtcCache& cache(unsigned engine = 0, unsigned field = 0) const {
+    return *caches_[(engine % params_.engines) * params_.fields + field % params_.fields];
+  }
   const PageRequester& page_requester() const { return pages_; }
   const Wake& wake() const { return wake_; }
 
@@ -94,7 +96,7 @@ class Atc : public sc_core::sc_module,
     bool no_snoop = false;
     bool stopped = false;  // its PASID is
     bool faulted = false;  // waits for a page, or did; its FaultTimes are valid
-    std::uint8_t engine = 0;
+    std::uint16_t cache = 0;
     std::uint8_t traffic_class = 0;
     Pasid own_pasid;     // the device's word for it
     unsigned tries = 0;  // page group responses with Success so far
@@ -122,15 +124,21 @@ class Atc : public sc_core::sc_module,
     Addr page = 0;
     bool no_write = false;
     bool active = false;
-    std::uint8_t engine = 0;
+    std::uint16_t cache = 0;
     unsigned translations = 1;   // asked for
     std::uint64_t position = 0;  // in the invalidation log
+    std::uint64_t order = 0;     // among requests for a cache of one entry
     std::uint32_t first = kNone;
     std::uint32_t last = kNone;
     Ps sent = 0;
     std::array<std::uint64_t, kMaxTranslations> entries{};  // room for the completion's data
 
     bool covers(Addr other) const { return other - page < Addr{translations} * kPageSize; }
+  };
+  struct Held {  // a translation a descriptor in progress has been given
+    AtsSpace space;
+    Addr page = 0;
+    AtcEntry translation;  // page_shift 0: none
   };
   struct Answer {  // a page and its translation
     Addr page = 0;
@@ -169,7 +177,19 @@ class Atc : public sc_core::sc_module,
 
   void run();
   bool someone_waits() const;
-  AtcCache& cache_of(const Access& access) { return *caches_[access.engine]; }
+  AtcCache& cache_of(const Access& access) { return *caches_[access.cache]; }
+  std::uint16_t cache_number(const PcieExtension& pcie) const {
+    return static_cast<std::uint16_t>((pcie.engine % params_.engines) * params_.fields +
+                                      pcie.field % params_.fields);
+  }
+  // What a descriptor in progress works with, atc_translation.cpp.
+  // WHY: what stays in a cache of one entry is the last page asked for, in whatever order answers come.
+  bool is_newest(const Request& request) const {
+    return params_.cache.entries != 1 || request.order == newest_[request.cache];
+  }
+  void hold(const PcieExtension& request, const AtsSpace& space, Addr page, const AtcEntry& translation);
+  const AtcEntry* held(const PcieExtension& pcie, const AtsSpace& space, Addr address, bool write) const;
+  void drop_held(const AtcInvalidation& what);
   // Whether it is the turn of something configured to be done wrong.
   bool wrong_turn(std::uint64_t& turn) { return turn++ % params_.misbehave.every == 0; }
   void push(Ps due, Work kind, std::uint64_t number, std::uint32_t index, tlm::tlm_generic_payload* payload);
@@ -201,8 +221,9 @@ class Atc : public sc_core::sc_module,
   Transaction& make_translation_request(const AtsSpace& space, Addr page, unsigned translations,
                                         bool no_write, std::uint64_t* entries, Ps when);
   void translated(tlm::tlm_generic_payload& payload);
-  // What a successful completion gave that no invalidation has overtaken: into answers_ and the cache.
-  void take_translations(const tlm::tlm_generic_payload& payload, AtcCache& cache, const AtsSpace& space,
+  // What a successful completion gave that no invalidation has overtaken: into answers_ and the cache, if
+  // any.
+  void take_translations(const tlm::tlm_generic_payload& payload, AtcCache* cache, const AtsSpace& space,
                          Addr page, unsigned asked, std::uint64_t position, Ps sent);
   const Answer* answer_for(Addr address) const;
   void refused(CompletionStatus status);
@@ -241,7 +262,10 @@ class Atc : public sc_core::sc_module,
 
   bool ats_;
   const RetryPolicy& retry_;
-  std::vector<std::unique_ptr<AtcCache>> caches_;
+  std::vector<std::unique_ptr<AtcCache>> caches_;  // by engine, then field
+  std::vector<std::uint64_t> newest_;              // request of each cache of one entry
+  std::uint64_t asked_ = 0;
+  std::vector<Held> held_;  // by holder
   InvalidationLog log_;
   PageRequester pages_;
 

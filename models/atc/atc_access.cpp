@@ -78,7 +78,7 @@ void Atc::start(std::uint32_t slot, tlm::tlm_generic_payload& payload) {
   access.pcie = &pcie;
   access.write = needs_write(pcie);
   access.no_snoop = pcie.no_snoop;
-  access.engine = static_cast<std::uint8_t>(pcie.engine % params_.engines);
+  access.cache = cache_number(pcie);
   access.traffic_class = static_cast<std::uint8_t>(pcie.engine % params_.traffic_classes);
   pcie.traffic_class = access.traffic_class;
   access.own_pasid = take_pasid(pcie);
@@ -100,6 +100,9 @@ void Atc::start(std::uint32_t slot, tlm::tlm_generic_payload& payload) {
   stats_.accesses.add();
   if (passes_untranslated(pcie, access.address)) {
     need_translation(slot);
+  } else if (const AtcEntry* own = held(pcie, access.space, access.address, access.write)) {
+    stats_.held.add();
+    use(slot, *own, now_ps() + params_.latency);
   } else {
     look_up(slot, true);
   }
@@ -111,6 +114,7 @@ void Atc::look_up(std::uint32_t slot, bool first) {
   const bool hit = found != nullptr && has_right(*found, access.write);
   if (first) {
     (hit ? stats_.hits : found == nullptr ? stats_.misses : stats_.rights_misses).add();
+    access.pcie->known = hit;
   }
   if (hit) {
     use(slot, *found, now_ps() + params_.latency);
@@ -135,10 +139,11 @@ void Atc::need_translation(std::uint32_t slot) {
   access.next = kNone;
   access.state = State::kTranslating;
   for (Request& request : requests_) {
-    if (request.active && request.covers(page) && request.engine == access.engine &&
+    if (request.active && request.covers(page) && request.cache == access.cache &&
         request.space == access.space && !(request.no_write && access.write) &&
         !log_.hit_since(request.position, request.space, page, kPageShift, false)) {
       stats_.merged.add();
+      access.pcie->known = true;
       accesses_[request.last].next = slot;
       request.last = slot;
       return;
@@ -157,11 +162,16 @@ void Atc::need_translation(std::uint32_t slot) {
   request.page = page;
   request.no_write = !access.write && params_.read_only_requests;
   request.active = true;
-  request.engine = access.engine;
+  request.cache = access.cache;
   request.translations = translations_from(cache_of(access), access.space, page);
   request.position = log_.position();
   request.first = request.last = slot;
   request.sent = when;
+  // MODEL: a cache of one entry gives it up to the page it asks for; several keep theirs until the answer.
+  if (params_.cache.entries == 1) {
+    caches_[access.cache]->clear();
+    newest_[access.cache] = request.order = ++asked_;
+  }
   access.pcie->attribution.charge(Stage::kAtc, when);
   Transaction& message = make_translation_request(request.space, page, request.translations, request.no_write,
                                                   request.entries.data(), when);
@@ -184,6 +194,7 @@ void Atc::use(std::uint32_t slot, const AtcEntry& translation, Ps ready) {
   if (access.faulted) fault_ended(slot, ready);
   if (access.pcie->kind == TlpKind::kTranslationRequest) {
     access.pcie->translation = translation;
+    hold(*access.pcie, access.space, page_of(access.address), translation);
     finish(slot, AccessOutcome::kDone, CompletionStatus::kSuccess, ready);
     return;
   }
@@ -369,7 +380,7 @@ void Atc::access_blocking(tlm::tlm_generic_payload& payload, sc_core::sc_time& d
   const Addr address = payload.get_address();
   const Pasid own_pasid = take_pasid(pcie);
   const AtsSpace space = AtsSpace::of(pcie);
-  AtcCache& cache = *caches_[pcie.engine % params_.engines];
+  AtcCache& cache = *caches_[cache_number(pcie)];
   const bool write = needs_write(pcie);
   const bool no_snoop = pcie.no_snoop;
   requester_ = pcie.requester;
@@ -392,9 +403,15 @@ void Atc::access_blocking(tlm::tlm_generic_payload& payload, sc_core::sc_time& d
   AtcEntry translation;
   bool known = false;
   if (!passes_untranslated(pcie, address)) {
-    const AtcEntry* found = cache.find(space, address);
+    const AtcEntry* own = held(pcie, space, address, write);
+    const AtcEntry* found = own != nullptr ? own : cache.find(space, address);
     known = found != nullptr && has_right(*found, write);
-    (known ? stats_.hits : found == nullptr ? stats_.misses : stats_.rights_misses).add();
+    (own != nullptr     ? stats_.held
+     : known            ? stats_.hits
+     : found == nullptr ? stats_.misses
+                        : stats_.rights_misses)
+        .add();
+    pcie.known = known;
     if (known) {
       translation = *found;
     }
@@ -410,7 +427,7 @@ void Atc::access_blocking(tlm::tlm_generic_payload& payload, sc_core::sc_time& d
     stats_.translation_latency.record(now + delay.value() - sent);
     const CompletionStatus status = request.pcie.status;
     if (status == CompletionStatus::kSuccess) {
-      take_translations(request, cache, space, page_of(address), asked, log_.position(), now);
+      take_translations(request, &cache, space, page_of(address), asked, log_.position(), now);
       translation = answers_.front().translation;
       known = true;
     } else {
@@ -440,6 +457,7 @@ void Atc::access_blocking(tlm::tlm_generic_payload& payload, sc_core::sc_time& d
   }
   if (pcie.kind == TlpKind::kTranslationRequest) {
     pcie.translation = translation;
+    hold(pcie, space, page_of(address), translation);
     end(AccessOutcome::kDone, CompletionStatus::kSuccess);
     return;
   }

@@ -45,6 +45,7 @@ void Atc::drop(const AtcInvalidation& what, unsigned itag) {
   for (const auto& cache : caches_) {
     cache->invalidate(what);
   }
+  drop_held(what);
   const std::uint32_t bit = std::uint32_t{1} << itag;
   for (std::uint32_t slot = 0; slot < accesses_.size(); ++slot) {
     Access& access = accesses_[slot];

@@ -61,6 +61,7 @@ inline const ParamTable<PageRequestParams>& page_request_params() {
 struct AtcParams {
   TlbParams cache;
   unsigned engines;
+  unsigned fields;
   unsigned traffic_classes;
   Ps latency;
   Ps invalidation_latency;
@@ -85,6 +86,12 @@ inline const ParamTable<AtcParams>& atc_params() {
               "Caches of that kind: one for each engine of the device, by engine number modulo this; 1: all "
               "engines share one.",
               "MODEL")
+          .count(
+              "fields", &AtcParams::fields, "1", 1, 16,
+              "Caches of that kind an engine has: one for each address field of a work descriptor, by field "
+              "number modulo this; 1: all fields share one. A DSA has 7 fields: source, source 2, "
+              "destination, destination 2, completion record, descriptor list and record of a batch.",
+              "MODEL; CAL DA: of a DSA, 7 with one entry each")
           .count("traffic_classes", &AtcParams::traffic_classes, "1", 1, 8,
                  "Traffic classes of the device's requests: its engine's number modulo this. An invalidate "
                  "request is completed once in each (CC).",

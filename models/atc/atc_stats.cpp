@@ -22,6 +22,8 @@ void AtcStats::describe(StatRegistry& registry, const std::string& prefix) const
   count("misses", misses, kTiming, "First look-ups that found no translation.");
   count("rights_misses", rights_misses, kTiming,
         "First look-ups that found a translation without the needed rights.");
+  count("held", held, kTiming,
+        "Accesses by a translation that their work descriptor holds, without a look-up.");
   registry.ratio(prefix + ".hit_rate", {&hits}, {&hits, &misses, &rights_misses}, kTiming,
                  "Hits per first look-up.");
   count("merged", merged, kTiming, "Accesses that joined an outstanding translation request for their page.");

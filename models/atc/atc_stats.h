@@ -30,6 +30,7 @@ struct AtcStats {
   Counter hits;
   Counter misses;
   Counter rights_misses;
+  Counter held;
   Counter merged;
   Counter translation_requests;
   Counter translations_received;

@@ -33,7 +33,7 @@ unsigned Atc::translations_from(const AtcCache& cache, const AtsSpace& space, Ad
   return count;
 }
 
-void Atc::take_translations(const tlm::tlm_generic_payload& payload, AtcCache& cache, const AtsSpace& space,
+void Atc::take_translations(const tlm::tlm_generic_payload& payload, AtcCache* cache, const AtsSpace& space,
                             Addr page, unsigned asked, std::uint64_t position, Ps sent) {
   const PcieExtension& pcie = *payload.get_extension<PcieExtension>();
   answers_.clear();
@@ -48,8 +48,8 @@ void Atc::take_translations(const tlm::tlm_generic_payload& payload, AtcCache& c
       stats_.stale.add();
     } else {
       answers_.push_back(Answer{first, shift, translation});
-      if ((translation.read || translation.write) && !translation.untranslated_only) {
-        cache.fill(space, page, translation);
+      if (cache != nullptr && (translation.read || translation.write) && !translation.untranslated_only) {
+        cache->fill(space, page, translation);
       }
     }
     page = first + (Addr{1} << shift);
@@ -61,6 +61,35 @@ const Atc::Answer* Atc::answer_for(Addr address) const {
     return ((answer.page ^ address) >> answer.shift) == 0;
   });
   return found == answers_.end() ? nullptr : &*found;
+}
+
+// MODEL: the answer to a translation request stays with the descriptor that asked until it asks for another
+// page in its place; invalidations take it back like those in a cache.
+void Atc::hold(const PcieExtension& request, const AtsSpace& space, Addr page, const AtcEntry& translation) {
+  if (request.holder == 0) return;
+  if (held_.size() <= request.holder) held_.resize(request.holder + 1);
+  held_[request.holder] = {space, page, translation};
+  if (translation.untranslated_only) held_[request.holder].translation.page_shift = 0;
+}
+
+const AtcEntry* Atc::held(const PcieExtension& pcie, const AtsSpace& space, Addr address, bool write) const {
+  if (pcie.holder == 0 || pcie.holder >= held_.size() || pcie.kind == TlpKind::kTranslationRequest) {
+    return nullptr;
+  }
+  const Held& own = held_[pcie.holder];
+  const bool usable = own.translation.page_shift != 0 && own.page == (address & ~(kPageSize - 1)) &&
+                      own.space == space && has_right(own.translation, write);
+  return usable ? &own.translation : nullptr;
+}
+
+void Atc::drop_held(const AtcInvalidation& what) {
+  for (Held& own : held_) {
+    const unsigned shift = own.translation.page_shift;
+    if (shift != 0 && what.covers(own.space, (own.page >> shift) << shift, shift,
+                                  own.translation.global && own.space.has_pasid)) {
+      own.translation.page_shift = 0;
+    }
+  }
 }
 
 // SPEC: [ATS 3.1]
@@ -86,8 +115,8 @@ void Atc::translated(tlm::tlm_generic_payload& payload) {
   const bool success = pcie.status == CompletionStatus::kSuccess;
   answers_.clear();
   if (success && ats_) {
-    take_translations(payload, *caches_[request.engine], request.space, request.page, request.translations,
-                      request.position, request.sent);
+    take_translations(payload, is_newest(request) ? caches_[request.cache].get() : nullptr, request.space,
+                      request.page, request.translations, request.position, request.sent);
   } else if (!success && ats_) {
     refused(pcie.status);
   }

@@ -24,8 +24,11 @@ Dsa::Dsa(sc_core::sc_module_name name, const DsaParams& params, SimContext& cont
       engines_(params.engines),
       groups_(params.groups),
       tasks_(std::size_t{params.engines} * (params.descriptors_in_progress + params.batches_in_progress)),
-      read_units_(params.read_buffers),
-      write_units_(params.write_buffers) {
+      read_units_(params.read_buffers * units_per_buffer()),
+      write_units_(params.write_buffers * units_per_buffer()) {
+  params_.access_size = params.largest_access();
+  // What has been read may still have to be written, and the next pages are known already.
+  while (held_pages_ < params.pages_ahead + 3 + read_units_ * kLine / kPageSize) held_pages_ *= 2;
   SC_HAS_PROCESS(Dsa);
   SC_METHOD(run);
   sensitive << wake_.event();
@@ -90,8 +93,13 @@ void Dsa::run() {
     delay = to_sc(std::max<Ps>(answer, 1));
     down_in_->nb_transport_bw(payload, phase, delay);
   }
-  // WHY in turn: nobody is first at the buffers for ever.
-  first_engine_ = (first_engine_ + 1) % params_.engines;
+  // MODEL: the engine with the least in progress is first at queues and buffers; of equals they take turns.
+  unsigned first = (first_engine_ + 1) % params_.engines;
+  for (unsigned i = 1; i < params_.engines; ++i) {
+    const unsigned number = (first_engine_ + 1 + i) % params_.engines;
+    if (engines_[number].active.size() < engines_[first].active.size()) first = number;
+  }
+  first_engine_ = first;
   bool again = true;
   while (again) {
     again = false;
@@ -216,7 +224,7 @@ void Dsa::device_enabled() {
   }
   for (unsigned group = 0; group < params_.groups; ++group) {
     dispatch_.set_group(group, registers_.group_queues(group));
-    groups_[group].read_units = registers_.group_read_buffers(group);
+    groups_[group].read_units = registers_.group_read_buffers(group) * units_per_buffer();
     for (std::uint64_t left = registers_.group_engines(group); left != 0; left &= left - 1) {
       Engine& engine = engines_[static_cast<unsigned>(__builtin_ctzll(left))];
       engine.group = group;

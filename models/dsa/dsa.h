@@ -122,9 +122,9 @@ class Dsa : public sc_core::sc_module,
   struct Engine {
     unsigned group = 0;
     bool used = false;
-    bool dirty = false;  // something changed that may let it go on
-    Ps next_start = 0;
-    Ps next_request = 0;
+    bool dirty = false;                 // something changed that may let it go on
+    Ps next_start = 0;                  // it takes no descriptor before
+    Ps next_request = 0;                // it is busy until then
     std::vector<std::uint32_t> active;  // tasks, oldest first
     std::vector<std::uint32_t> free;
     std::vector<std::uint32_t> free_batches;
@@ -173,14 +173,15 @@ class Dsa : public sc_core::sc_module,
 
   // Engines: dsa_engine.cpp, dsa_streams.cpp, dsa_answers.cpp.
   void dispatch(unsigned number);
-  void start(std::uint32_t index, const DsaSubmission& submission);
+  void start(std::uint32_t index, const DsaSubmission& submission, Ps begin);
   void advance(unsigned number);
   std::uint32_t next_batch(Engine& engine);
   void take_member(std::uint32_t index, DsaSubmission& submission);
   void run_task(std::uint32_t index);
   bool over(const Task& task) const;
-  Flight& ask_page(std::uint32_t index, Use use, Addr page, bool write, bool page_request,
+  Flight& ask_page(std::uint32_t index, Use use, unsigned operand, Addr page, bool write, bool page_request,
                    std::uint64_t ahead);
+  void place(std::uint32_t flight, unsigned operand);
   void ask_pages(std::uint32_t index);
   void start_chunks(std::uint32_t index);
   void finish_chunks(std::uint32_t index);
@@ -214,10 +215,24 @@ class Dsa : public sc_core::sc_module,
   void send(std::uint32_t index, Ps when);
   std::uint32_t new_chunk(std::uint32_t task, const DsaProgress::Chunk& range);
   void drop_chunk(std::uint32_t chunk);
-  Ps next_slot(Engine& engine);
-  unsigned units_of(unsigned length) const {
-    return static_cast<unsigned>((length + params_.buffer_size - 1) / params_.buffer_size);
+  Ps next_slot(Engine& engine, unsigned length = kLine);
+  // Room in read and write buffers is counted in lines.
+  static constexpr unsigned kLine = 64;
+  static constexpr unsigned units_of(unsigned length) { return (length + kLine - 1) / kLine; }
+  unsigned units_per_buffer() const { return static_cast<unsigned>(params_.buffer_size / kLine); }
+  // Where the ATC keeps the translation of this page for the descriptor.
+  std::uint32_t holder(std::uint32_t task, unsigned operand, Addr address) const {
+    return 1 + (task * kHeldOperands + operand) * held_pages_ +
+           (static_cast<std::uint32_t>(address >> kPageShift) & (held_pages_ - 1));
   }
+  // The completion record is the last one.
+  static constexpr unsigned kHeldOperands = DsaPlan::kMaxBuffers + 1;
+  static constexpr unsigned kRecordOperand = DsaPlan::kMaxBuffers;
+  // Which entry of the DevTLB serves it. MODEL: a batch has entries of its own for its list and its record.
+  // CAL DA: these neither hit nor evict those of descriptors.
+  static constexpr std::uint8_t kListField = 5;
+  static constexpr std::uint8_t kBatchRecordField = 6;
+  static std::uint8_t field_of(const Task& task, unsigned operand);
   unsigned slots() const { return params_.descriptors_in_progress + params_.batches_in_progress; }
   unsigned engine_of(std::uint32_t task) const { return task / slots(); }
   // MODEL: the number of its slot among those for batches.
@@ -241,6 +256,7 @@ class Dsa : public sc_core::sc_module,
   std::vector<Engine> engines_;
   std::vector<GroupState> groups_;
   std::vector<Task> tasks_;
+  std::uint32_t held_pages_ = 1;  // of an operand; a power of two
   unsigned read_units_;
   unsigned write_units_;
   bool starved_ = false;  // somebody could not go on for lack of units

@@ -28,10 +28,20 @@ void Dsa::freed_units() {
   }
 }
 
-Ps Dsa::next_slot(Engine& engine) {
+Ps Dsa::next_slot(Engine& engine, unsigned length) {
   const Ps when = std::max(now_ps() + 1, engine.next_request);
-  engine.next_request = when + params_.request_interval;
+  engine.next_request = when + units_of(length) * params_.request_interval;
   return when;
+}
+
+std::uint8_t Dsa::field_of(const Task& task, unsigned operand) {
+  const bool batch = task.operation != nullptr && task.operation->opcode == DsaOpcode::kBatch;
+  if (operand == kRecordOperand) {
+    return batch ? kBatchRecordField : static_cast<std::uint8_t>(DsaOperandId::kCompletionRecord) - 1;
+  }
+  if (batch) return kListField;
+  const DsaOperandId id = task.progress.operand(operand).buffer().id;
+  return static_cast<std::uint8_t>(std::max(1U, static_cast<unsigned>(id)) - 1);
 }
 
 std::uint32_t Dsa::new_flight(Use use, std::uint32_t task, tlm::tlm_command command, Addr address,
@@ -84,8 +94,8 @@ void Dsa::send(std::uint32_t index, Ps when) {
   up_out_->nb_transport_fw(transaction, phase, delay);
 }
 
-Dsa::Flight& Dsa::ask_page(std::uint32_t index, Use use, Addr page, bool write, bool page_request,
-                           std::uint64_t ahead) {
+Dsa::Flight& Dsa::ask_page(std::uint32_t index, Use use, unsigned operand, Addr page, bool write,
+                           bool page_request, std::uint64_t ahead) {
   const Ps when = next_slot(engines_[engine_of(index)]);
   const std::uint32_t flight_index = new_flight(use, index, tlm::TLM_READ_COMMAND, page, nullptr, 8, when);
   Flight& flight = flights_[flight_index];
@@ -95,6 +105,8 @@ Dsa::Flight& Dsa::ask_page(std::uint32_t index, Use use, Addr page, bool write, 
   pcie.at = AddressType::kTranslationRequest;
   pcie.no_write = !write;
   pcie.no_page_request = !page_request;
+  pcie.field = field_of(tasks_[index], operand);
+  pcie.holder = holder(index, operand, page);
   pcie.ahead = static_cast<std::uint32_t>(std::min<std::uint64_t>(ahead, 0xFFFFFFFF));
   stats_.translation_requests.add();
   if (use == Use::kPage) ++tasks_[index].pages_in_flight;
@@ -113,7 +125,7 @@ void Dsa::ask_pages(std::uint32_t index) {
     DsaOperand& operand = task.progress.operand(i);
     while (task.progress.wants(i, params_.pages_ahead)) {
       const std::uint64_t page = operand.ask();
-      Flight& flight = ask_page(index, Use::kPage, operand.page_address(page), operand.write(),
+      Flight& flight = ask_page(index, Use::kPage, i, operand.page_address(page), operand.write(),
                                 task.block_on_fault, operand.bytes_from(page));
       flight.operand = i;
       flight.page = page;
@@ -125,7 +137,8 @@ void Dsa::ask_pages(std::uint32_t index) {
       descriptor.flag<DsaFlags::REQUEST_COMPLETION_RECORD>()) {
     task.record_asked = true;
     task.record_page_in_flight = true;
-    ask_page(index, Use::kRecordPage, page_of(descriptor.completion_address), true, task.page_requests, 0);
+    ask_page(index, Use::kRecordPage, kRecordOperand, page_of(descriptor.completion_address), true,
+             task.page_requests, 0);
   }
 }
 
@@ -254,6 +267,10 @@ void Dsa::answered(std::uint32_t index) {
 void Dsa::page_answered(Flight& flight) {
   Task& task = tasks_[flight.task];
   const Transaction& transaction = *flight.transaction;
+  if (transaction.pcie.field < kListField) {
+    stats_.devtlb_lookups.add();
+    stats_.devtlb_hits.add(transaction.pcie.known ? 1 : 0);
+  }
   const DsaStatus failure = failure_of(transaction);
   engines_[engine_of(flight.task)].dirty = true;
   if (flight.use == Use::kRecordPage) {

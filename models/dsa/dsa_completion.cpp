@@ -91,10 +91,13 @@ void Dsa::end_record(std::uint32_t index) {
     if (status == DsaStatus::kInterruptHandle) {
       report_record(index, status, 0);
     }
-    const Ps when = next_slot(engines_[engine_of(index)]);
+    Engine& engine = engines_[engine_of(index)];
+    const Ps when = next_slot(engine);
+    engine.next_request += params_.completion_latency;
     const std::uint32_t flight =
         new_flight(Use::kRecord, index, tlm::TLM_WRITE_COMMAND, descriptor.completion_address,
                    reinterpret_cast<unsigned char*>(&task.record), sizeof task.record, when);
+    place(flight, kRecordOperand);
     flights_[flight].transaction->pcie.no_page_request = !task.page_requests;
     send(flight, when);
     return;

@@ -29,10 +29,13 @@ bool DsaDispatch::take(unsigned group_number, Ps now, Room room, DsaSubmission& 
   Group& group = groups_[group_number];
   const std::size_t count = group.queues.size();
   for (const bool reloaded : {false, true}) {
+    bool used_up = false;
     for (std::size_t i = 0; i < count; ++i) {
       const std::size_t place = (group.next + i) % count;
       Queue& queue = queues_[group.queues[place]];
-      if (!ready(group.queues[place], now, room) || queue.turns == 0) {
+      if (!ready(group.queues[place], now, room)) continue;
+      if (queue.turns == 0) {
+        used_up = true;
         continue;
       }
       --queue.turns;
@@ -41,6 +44,9 @@ bool DsaDispatch::take(unsigned group_number, Ps now, Room room, DsaSubmission& 
       group.next = (place + 1) % count;
       return true;
     }
+    // SPEC: [DSA 3]: turns begin anew when all queues with work have used theirs up; not when there is only
+    // no room.
+    if (!used_up) return false;
     if (!reloaded) {
       for (const unsigned queue : group.queues) {
         queues_[queue].turns = queues_[queue].priority;

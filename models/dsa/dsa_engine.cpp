@@ -22,9 +22,10 @@ void Dsa::dispatch(unsigned number) {
       const std::uint32_t task = free.back();
       free.pop_back();
       engine.active.push_back(task);
-      engine.next_start = now + params_.dispatch_interval;
+      const Ps begin = std::max(now, engine.next_request);
+      engine.next_request = engine.next_start = begin + params_.dispatch_interval;
       if (batch_of_member == kNone) left_queue(submission.queue, dispatch_.waiting(submission.queue) + 1);
-      start(task, submission);
+      start(task, submission, begin);
     }
   }
   const Ps ready =
@@ -89,7 +90,7 @@ bool Dsa::waits_for_earlier(const Task& task) const {
   });
 }
 
-void Dsa::start(std::uint32_t index, const DsaSubmission& submission) {
+void Dsa::start(std::uint32_t index, const DsaSubmission& submission, Ps begin) {
   Task& task = tasks_[index];
   DsaRun run = std::move(task.run);  // WHY kept: its room
   task = Task();
@@ -137,7 +138,7 @@ void Dsa::start(std::uint32_t index, const DsaSubmission& submission) {
       }
     }
   }
-  push(now + params_.descriptor_latency, Event::kTask, index, index);
+  push(begin + params_.descriptor_latency, Event::kTask, index, index);
 }
 
 void Dsa::advance(unsigned number) {

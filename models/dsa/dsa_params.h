@@ -1,7 +1,9 @@
 // Parameters of a DSA device.
 #pragma once
 
+#include <string>
 #include "base/bits.h"
+
 #include "base/params.h"
 
 namespace svasim {
@@ -36,6 +38,7 @@ struct DsaParams {
 
   unsigned descriptors_in_progress;
   unsigned batches_in_progress;
+  std::string access_granularity;
   unsigned access_size;
   std::uint64_t buffer_size;
   unsigned write_buffers;
@@ -48,6 +51,10 @@ struct DsaParams {
   Ps descriptor_latency;
   Ps request_interval;
   Ps completion_latency;
+
+  unsigned largest_access() const {
+    return access_granularity == "page" ? static_cast<unsigned>(kPageSize) : access_size;
+  }
 };
 
 inline const ParamTable<DsaParams>& dsa_params() {
@@ -104,8 +111,15 @@ inline const ParamTable<DsaParams>& dsa_params() {
                  "MODEL: ENGCAP value not published")
           .count("access_size", &DsaParams::access_size, "256", 64, 4096,
                  "Largest read or write, a power of two; none crosses a multiple of it.", "MODEL")
-          .bytes("buffer_size", &DsaParams::buffer_size, "256 B", "64 B", "4 KiB",
-                 "Bytes of one read or write buffer; a larger access takes several.", "MODEL")
+          .choice("access_granularity", &DsaParams::access_granularity, "access", {"access", "page"},
+                  "access: reads and writes of access_size. page: of whole pages, for speed; the engine, its "
+                  "buffers and the link count the same bytes, but a page arrives as a whole.",
+                  "MODEL")
+          .bytes(
+              "buffer_size", &DsaParams::buffer_size, "256 B", "64 B", "4 KiB",
+              "Bytes of one read or write buffer. Accesses take room in lines of 64 bytes, and those of all "
+              "buffers are one pool.",
+              "MODEL")
           .count("write_buffers", &DsaParams::write_buffers, "128", 1, 4096,
                  "Write buffers of the device: writes sent and not yet in memory.", "MODEL")
           .count("pages_ahead", &DsaParams::pages_ahead, "1", 0, 16,
@@ -118,22 +132,28 @@ inline const ParamTable<DsaParams>& dsa_params() {
           .time("portal_latency", &DsaParams::portal_latency, "20 ns", "1 ps", "1 ms",
                 "From arrival of a descriptor at its portal until an engine can take it.", "MODEL")
           .time("dispatch_interval", &DsaParams::dispatch_interval, "10 ns", "1 ps", "1 ms",
-                "Least time between two descriptors taken by one engine.",
+                "For which an engine is busy with taking a descriptor up; it makes no request in that time.",
                 "CAL HW: at most 54 M descriptors/s with 2 engines")
           .time("descriptor_latency", &DsaParams::descriptor_latency, "60 ns", "1 ps", "1 ms",
                 "From taking a descriptor to the first request for it: decoding and checks.", "MODEL")
-          .time("request_interval", &DsaParams::request_interval, "2 ns", "1 ps", "1 ms",
-                "Least time between two requests of one engine.", "MODEL")
+          .time("request_interval", &DsaParams::request_interval, "500 ps", "1 ps", "1 ms",
+                "For which an engine is busy with a request: for each 64 bytes it reads or writes, and for a "
+                "translation request.",
+                "MODEL")
           .time("completion_latency", &DsaParams::completion_latency, "10 ns", "1 ps", "1 ms",
-                "From the last data write being posted to the write of the completion record.", "MODEL")
+                "From the last data write being posted to the write of the completion record. The engine is "
+                "busy with "
+                "it as long.",
+                "MODEL")
           .check([](const DsaParams& p, const Complain& bad) {
             if (!is_power_of_two(p.access_size)) bad("access_size", "is no power of two");
+            if (p.buffer_size % 64 != 0) bad("buffer_size", "is not a multiple of 64 B");
             if (!is_power_of_two(p.max_batch)) bad("max_batch", "is no power of two");
             if (!is_power_of_two(p.max_transfer)) bad("max_transfer", "is no power of two");
             // Some operations read two sources or write two destinations at a time.
-            if (std::uint64_t{2} * p.access_size > p.read_buffers * p.buffer_size)
+            if (std::uint64_t{2} * p.largest_access() > p.read_buffers * p.buffer_size)
               bad("read_buffers", "do not hold two accesses");
-            if (std::uint64_t{2} * p.access_size > p.write_buffers * p.buffer_size)
+            if (std::uint64_t{2} * p.largest_access() > p.write_buffers * p.buffer_size)
               bad("write_buffers", "do not hold two accesses");
             // SPEC: [PCIE 7.5.1.2.1] a BAR is aligned to its size, a power of two.
             std::uint64_t portals = kDsaPortalsPerQueue;

@@ -70,6 +70,10 @@ void DsaStats::describe(StatRegistry& registry, const std::string& prefix) const
   count("reads", reads, kInvariant, "Data reads, at the response.");
   count("writes", writes, kInvariant, "Data writes, when posted.");
   count("translation_requests", translation_requests, kInvariant, "Pages of operands and records asked for.");
+  count("devtlb_lookups", devtlb_lookups, kInvariant,
+        "Of these, of operands and records of descriptors; not of the list and the record of batches.");
+  count("devtlb_hits", devtlb_hits, kTiming,
+        "Of devtlb_lookups, those that needed no translation request of their own.");
   count("posted_errors", posted_errors, kTiming,
         "Posted writes that failed behind the device, which it cannot see.");
   count("page_waits", page_waits, kTiming,

@@ -29,6 +29,8 @@ struct DsaStats {
   Counter reads;
   Counter writes;
   Counter translation_requests;
+  Counter devtlb_lookups;
+  Counter devtlb_hits;
   Counter posted_errors;
   Counter page_waits;
   Histogram queue_wait;

@@ -25,6 +25,15 @@ std::uint32_t Dsa::new_chunk(std::uint32_t task, const DsaProgress::Chunk& range
 
 void Dsa::drop_chunk(std::uint32_t chunk) { free_chunks_.push_back(chunk); }
 
+// Whose translation the access uses.
+void Dsa::place(std::uint32_t number, unsigned operand) {
+  Flight& flight = flights_[number];
+  flight.operand = operand;
+  PcieExtension& pcie = flight.transaction->pcie;
+  pcie.field = field_of(tasks_[flight.task], operand);
+  pcie.holder = holder(flight.task, operand, flight.transaction->get_address());
+}
+
 // The engine could go on with this task but for the translation of the next page.
 void Dsa::note_wait(Task& task) {
   if (task.blocked_since == kNever) {
@@ -52,6 +61,11 @@ void Dsa::start_chunks(std::uint32_t index) {
   GroupState& group = groups_[engine.group];
   const bool reads = task.progress.reads();
   while (!task.progress.at_end()) {
+    // WHY: a list read further than that would hold the read buffers its own descriptors need.
+    if (task.operation->opcode == DsaOpcode::kBatch &&
+        task.progress.position() / sizeof(DsaDescriptor) >= task.run.next_member + DsaRun::kListAhead) {
+      return;
+    }
     const unsigned largest = units_of(params_.access_size) * task.progress.buffers();
     if (reads ? read_units_ < largest || group.read_units < largest : write_units_ < largest) {
       starved_ = true;
@@ -76,11 +90,11 @@ void Dsa::start_chunks(std::uint32_t index) {
     for (unsigned i = 0; i < task.progress.operands(); ++i) {
       const bool read = task.progress.operand(i).reads();
       if (read && range.used[i]) {
-        const Ps when = next_slot(engine);
+        const Ps when = next_slot(engine, range.length);
         const std::uint32_t flight =
             new_flight(Use::kRead, index, tlm::TLM_READ_COMMAND, range.address[i], data, range.length, when);
         flights_[flight].chunk = chunk;
-        flights_[flight].operand = i;
+        place(flight, i);
         flights_[flight].position = range.position;
         take_wait(task, flight, when);
         send(flight, when);
@@ -141,11 +155,11 @@ bool Dsa::write_chunk(std::uint32_t index, std::uint32_t number) {
   write_units_ -= units_of(chunk.range.length) * chunk.range.writes;
   for (unsigned i = 0; i < task.progress.operands(); ++i) {
     if (!chunk.range.used[i] || !task.progress.operand(i).writes()) continue;
-    const Ps when = next_slot(engines_[engine_of(index)]);
+    const Ps when = next_slot(engines_[engine_of(index)], chunk.range.length);
     const std::uint32_t flight = new_flight(Use::kWrite, index, tlm::TLM_WRITE_COMMAND,
                                             chunk.range.address[i], data, chunk.range.length, when);
     flights_[flight].chunk = number;
-    flights_[flight].operand = i;
+    place(flight, i);
     flights_[flight].position = chunk.range.position;
     if (chunk.range.reads == 0) take_wait(task, flight, when);
     ++task.unposted;
@@ -163,8 +177,8 @@ bool Dsa::emit_page_ready(std::uint32_t index, const DsaEmit& piece) {
   operand.skip_to(operand.page_at(piece.offset));
   while (operand.asked() <= last) {
     const std::uint64_t page = operand.ask();
-    Flight& flight =
-        ask_page(index, Use::kPage, operand.page_address(page), operand.write(), task.block_on_fault, 0);
+    Flight& flight = ask_page(index, Use::kPage, number, operand.page_address(page), operand.write(),
+                              task.block_on_fault, 0);
     flight.operand = number;
     flight.page = page;
     flight.position = piece.position;
@@ -247,12 +261,12 @@ void Dsa::close(std::uint32_t index) {
   Chunk& chunk = chunks_[task.open];
   const auto operand = static_cast<unsigned>(task.progress.emits_to());
   write_units_ += units_of(params_.access_size) - units_of(chunk.range.length);
-  const Ps when = next_slot(engines_[engine_of(index)]);
+  const Ps when = next_slot(engines_[engine_of(index)], chunk.range.length);
   const std::uint32_t flight =
       new_flight(Use::kWrite, index, tlm::TLM_WRITE_COMMAND, chunk.range.address[operand], chunk.data.data(),
                  chunk.range.length, when);
   flights_[flight].chunk = task.open;
-  flights_[flight].operand = operand;
+  place(flight, operand);
   flights_[flight].position = chunk.range.position;
   chunk.writes = 1;
   task.open = kNone;

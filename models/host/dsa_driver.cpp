@@ -80,7 +80,8 @@ void DsaDriver::configure(unsigned queues, Script& script) {
   const auto log2 = [](std::uint64_t value) { return 63U - static_cast<unsigned>(__builtin_clzll(value)); };
   const std::uint64_t max_transfer =
       std::min<std::uint64_t>(log2(params_.max_transfer), DsaGencap::MAX_TRANSFER::get(gencap_));
-  const std::uint64_t max_batch = std::min<std::uint64_t>(5, DsaGencap::MAX_BATCH::get(gencap_));
+  const std::uint64_t max_batch =
+      std::min<std::uint64_t>(log2(params_.max_batch), DsaGencap::MAX_BATCH::get(gencap_));
   for (unsigned queue = 0; queue < queues; ++queue) {
     script.write32(queue_config(queue, DsaWqcfg::kSize), params_.wq_size)
         .write32(queue_config(queue, DsaWqcfg::kThreshold), 0)

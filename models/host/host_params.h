@@ -126,6 +126,7 @@ struct DsaDriverParams {
   unsigned wq_size;
   unsigned priority;
   std::uint64_t max_transfer;
+  unsigned max_batch;
   std::string block_on_fault;
   Ps submit_interval;
   Ps poll_interval;
@@ -140,6 +141,8 @@ inline const ParamTable<DsaDriverParams>& dsa_driver_params() {
           .count("priority", &P::priority, "10", 1, 15, "Priority of the work queues.", "LINUX idxd default")
           .bytes("max_transfer", &P::max_transfer, "2 MiB", "1 B", "2 GiB",
                  "Largest transfer of a descriptor; a power of two.", "LINUX idxd default")
+          .count("max_batch", &P::max_batch, "32", 2, 32768, "Most descriptors of a batch; a power of two.",
+                 "LINUX idxd default")
           .choice("block_on_fault", &P::block_on_fault, "auto", {"auto", "true", "false"},
                   "Whether descriptors wait for the page of a fault; otherwise they end with a partial "
                   "completion, and the process touches the page and submits the rest. auto: on devices with "
@@ -151,6 +154,7 @@ inline const ParamTable<DsaDriverParams>& dsa_driver_params() {
           .time("poll_interval", &P::poll_interval, "50 ns", "1 ps", "1 ms",
                 "Between two looks of a process at its completion records.", "MODEL")
           .check([](const P& p, const Complain& bad) {
+            if (!is_power_of_two(p.max_batch)) bad("max_batch", "is no power of two");
             if (!is_power_of_two(p.max_transfer)) {
               bad("max_transfer", std::to_string(p.max_transfer) + " B is no power of two");
             }

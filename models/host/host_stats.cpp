@@ -78,6 +78,10 @@ void HostStats::describe(StatRegistry& registry, const std::string& prefix) cons
         "Device operations that ended otherwise.");
   count("operations.resubmitted", operations_resubmitted, kCount, kTiming,
         "Times the rest of an operation was submitted after a partial completion.");
+  count("operations.descriptors", descriptors, kCount, kInvariant,
+        "Descriptors of these; those of batches without the batch itself.");
+  count("operations.time", operations_time, StatUnit::kPs, kTiming,
+        "From the submission of the first operation to the process seeing the last completion so far.");
   count("operations.pages_touched", pages_touched, kCount, kInvariant,
         "Pages a process brought in by touching them, in touch steps and for devices without page requests.");
   count("operations.bytes", bytes, kBytes, kInvariant, "Bytes moved or filled by completed operations.");

@@ -53,6 +53,9 @@ struct HostStats {
   Counter operations_failed;
   Counter operations_resubmitted;
   Counter pages_touched;
+  Counter descriptors;
+  Counter operations_time;
+  Ps first_submission = kNever;
   Counter bytes;
   Counter bytes_verified;
   Counter bytes_wrong;

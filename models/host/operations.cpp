@@ -54,7 +54,25 @@ void Operations::run(const StepParams& step, const Opening& opening, StepResult&
   started_ = 0;
   ended_ = 0;
   prepared_ = false;
+  if (step.batch > 1) make_lists();
   pump();
+}
+
+// Room for the descriptor lists of this step. Takes no time.
+void Operations::make_lists() {
+  const std::uint64_t bytes = slots_.size() * step_->batch * sizeof(DsaDescriptor);
+  if (bytes <= list_bytes_) {
+    return;
+  }
+  Vma area;
+  area.inherited = false;
+  lists_ = memory().map(bytes, area);
+  list_bytes_ = bytes;
+  for (std::uint64_t offset = 0; offset < bytes; offset += kPageSize) {
+    if (!is_handled(memory().fault(lists_ + offset, true, true))) {
+      kernel_.pages().too_small("the descriptor lists of " + who_);
+    }
+  }
 }
 
 void Operations::stop() { stopped_ = true; }
@@ -72,20 +90,20 @@ void Operations::prepare() {
   const auto pick = [&](const std::string& name, std::uint64_t first, std::uint64_t length) {
     Span span;
     span.buffer = buffers_.index_of(name);
-    span.length = step.size;
+    span.length = bytes_of_operation(step);
     const std::uint64_t size = length != 0 ? length : buffers_.buffer(span.buffer).size - first;
     if (step.order == "random") {
-      span.offset = first + rng_.below((size - step.size) / 64 + 1) * 64;
+      span.offset = first + rng_.below((size - span.length) / 64 + 1) * 64;
     } else {
-      const std::uint64_t stride = step.stride != 0 ? step.stride : step.size;
-      span.offset = first + started_ % ((size - step.size) / stride + 1) * stride;
+      const std::uint64_t stride = step.stride != 0 ? step.stride : span.length;
+      span.offset = first + started_ % ((size - span.length) / stride + 1) * stride;
     }
     return span;
   };
   next_.opcode = step.action == "fill" ? DsaOpcode::kFill : DsaOpcode::kMemmove;
   next_.pattern = step.pattern;
   if (next_.opcode == DsaOpcode::kMemmove) {
-    next_.from = pick(step.from, 0, 0);
+    next_.from = pick(step.from, step.from_offset, step.from_length);
   }
   next_.to = pick(step.to, step.offset, step.length);
 }
@@ -255,6 +273,7 @@ void Operations::send(std::uint32_t slot) {
   }
   Operation& operation = slots_[slot];
   operation.sent = true;
+  stats_.first_submission = std::min(stats_.first_submission, operation.submitted);
   next_submit_ = std::max(machine_.now(), next_submit_) + host_.dsa.submit_interval;
   const Addr record = records_ + slot * kRecordSpacing;
   const DsaCompletionRecord empty;
@@ -273,7 +292,35 @@ void Operations::send(std::uint32_t slot) {
                                                              : jobs_[slot].source;
   }
   descriptor.set_operation(operation.opcode, flags);
+  if (step_->batch > 1) make_batch(slot, descriptor);
   opening_->driver->submit(opening_->queue, descriptor);
+}
+
+// Writes the list of an operation and makes `descriptor` that of its batch. Members that succeed write no
+// record of their own.
+void Operations::make_batch(std::uint32_t slot, DsaDescriptor& descriptor) {
+  const Operation& operation = slots_[slot];
+  DsaDescriptor member = descriptor;
+  member.completion_address = 0;
+  member.set_operation(operation.opcode, descriptor.flags() & DsaFlags::BLOCK_ON_FAULT::kMask);
+  member.transfer_size = operation.opcode == DsaOpcode::kNoop ? 0 : static_cast<std::uint32_t>(step_->size);
+  const std::uint32_t step = step_->batch_in_place ? 0 : member.transfer_size;
+  members_.clear();
+  for (unsigned i = 0; i < step_->batch; ++i) {
+    members_.push_back(member);
+    member.destination += step;
+    if (operation.opcode == DsaOpcode::kMemmove) member.source += step;
+  }
+  const std::uint64_t bytes = members_.size() * sizeof(DsaDescriptor);
+  const Addr list = lists_ + slot * bytes;
+  memory().write(list, members_.data(), bytes);
+  DsaDescriptor batch;
+  batch.completion_address = descriptor.completion_address;
+  batch.source = list;
+  batch.transfer_size = step_->batch;
+  batch.set_operation(DsaOpcode::kBatch,
+                      DsaFlags::COMPLETION_ADDRESS_VALID::kMask | DsaFlags::REQUEST_COMPLETION_RECORD::kMask);
+  descriptor = batch;
 }
 
 void Operations::poll() {
@@ -316,18 +363,22 @@ void Operations::finish(std::uint32_t slot) {
   std::memcpy(&record, polled_.data() + slot * kRecordSpacing, sizeof record);
   if (record.code() == DsaStatus::kSuccess) {
     stats_.operations.add();
+    stats_.descriptors.add(step_->batch);
     ++result_->completed;
-    result_->bytes += operation.to.length;
-    stats_.bytes.add(operation.to.length);
+    const std::uint64_t bytes = operation.to.length * (step_->batch_in_place ? step_->batch : 1);
+    result_->bytes += bytes;
+    stats_.bytes.add(bytes);
     write_shadow(operation, 0, operation.to.length);
     end_operation(slot);
     return;
   }
   // What the device has to have written: the part a failed operation reports.
   // SPEC: [DSA 8.3.3]: Result 1 tells that an overlapping move went backwards.
-  const std::uint64_t done = std::min<std::uint64_t>(operation.to.length, record.bytes_completed);
+  const std::uint64_t reported = step_->batch > 1 ? 0 : record.bytes_completed;
+  const std::uint64_t done = std::min<std::uint64_t>(operation.to.length, reported);
   write_shadow(operation, record.result == 1 ? operation.to.length - done : 0, done);
-  if (record.code() == DsaStatus::kPageFault && opening_->faults() == DsaDriver::Faults::kReported) {
+  if (record.code() == DsaStatus::kPageFault && step_->batch == 1 &&
+      opening_->faults() == DsaDriver::Faults::kReported) {
     stats_.bytes.add(done);
     result_->bytes += done;
     go_on(slot, record);
@@ -345,6 +396,7 @@ void Operations::end_operation(std::uint32_t slot) {
   ++ended_;
   ++all_ended_;
   stats_.operation_latency.record(machine_.now() - operation.submitted);
+  stats_.operations_time.add(machine_.now() - stats_.first_submission - stats_.operations_time.value);
 }
 
 void Operations::fail(std::uint32_t slot, const std::string& why) {

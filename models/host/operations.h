@@ -82,6 +82,8 @@ class Operations {
   };
 
   void prepare();
+  void make_lists();
+  void make_batch(std::uint32_t slot, DsaDescriptor& descriptor);
   bool depends_on_outstanding() const;
   void pump();
   bool touch_first();
@@ -120,7 +122,10 @@ class Operations {
 
   Addr records_ = 0;
   std::vector<Addr> record_pages_;  // physical; they stay as long as the process
-  std::uint64_t started_ = 0;       // operations of the step submitted
+  Addr lists_ = 0;                  // of batches, by slot
+  std::uint64_t list_bytes_ = 0;
+  std::vector<DsaDescriptor> members_;
+  std::uint64_t started_ = 0;  // operations of the step submitted
   std::uint64_t ended_ = 0;
   std::uint64_t all_ended_ = 0;
   bool prepared_ = false;

@@ -171,9 +171,12 @@ class WorkloadChecks {
         complain(index, ".steps", step.action + " needs addressing default, auxiliary or kernel_domain");
       } else if (!shares && shared.count(step.action) != 0) {
         complain(index, ".steps", step.action + " needs addressing sva");
+      } else if (!shares && step.batch > 1) {
+        complain(index, ".steps", "batches need addressing sva");
       }
     });
     if (shares) return;
+    if (!process.guest.empty()) complain(index, ".addressing", "processes of guests need addressing sva");
     if (!process.parent.empty()) complain(index, ".parent", "a forked process needs addressing sva");
     for (std::size_t i = 0; i < process.buffers.size(); ++i) {
       const std::string place = fmt::format(".buffers[{}]", i);
@@ -429,10 +432,17 @@ class WorkloadChecks {
     }
     if (is_operation(step)) {
       const std::uint64_t room = step.length != 0 ? step.length : size - step.offset;
-      const bool moves = step.action == "memmove";
-      if (step.size > room || (moves && step.size > rounded(find_buffer(process, step.from)->size))) {
+      const std::uint64_t bytes = bytes_of_operation(step);
+      const std::uint64_t source =
+          step.action == "memmove" ? rounded(find_buffer(process, step.from)->size) : ~std::uint64_t{0};
+      const std::uint64_t part = step.from_length != 0 ? step.from_length : bytes;
+      if (bytes > room || bytes > part || part > source || step.from_offset > source - part) {
         bad("size", "an operation is larger than its buffer");
       }
+      if (step.action == "fill" && step.batch > 1 && step.size % 8 != 0) {
+        bad("size", "a batch of fills needs a multiple of 8 bytes, the length of the pattern");
+      }
+      if (step.stride != 0 && step.stride < bytes) bad("stride", "is less than the bytes of an operation");
     } else if (step.offset % kPageSize != 0 || step.length % kPageSize != 0) {
       bad("offset", "offset and length have to be whole pages");
     } else if ((step.action == "mremap" || step.action == "mmap" || step.action == "remap") &&

@@ -97,10 +97,24 @@ const ParamTable<StepParams>& step_params() {
           .bytes("length", &P::length, "0 B", "0 B", "1 TiB",
                  "Length of that part; 0: to the end of the buffer.", "MODEL")
           .bytes("size", &P::size, "4 KiB", "1 B", "2 GiB", "Bytes of one operation.", "MODEL")
-          .bytes("stride", &P::stride, "0 B", "0 B", "1 TiB",
-                 "order sequential: from where one operation begins to where the next one does; 0: size.",
-                 "MODEL")
           .count("count", &P::count, "1", 1, std::uint64_t{1} << 40U, "How many operations.", "MODEL")
+          .count(
+              "batch", &P::batch, "1", 1, 32768,
+              "Descriptors of an operation, each of `size` bytes and one behind the other; more than one are "
+              "submitted as a batch.",
+              "DSA 3.8")
+          .flag("batch_in_place", &P::batch_in_place, "false",
+                "All descriptors of a batch do the same, instead of one the part behind the other's.",
+                "MODEL")
+          .bytes(
+              "stride", &P::stride, "0 B", "0 B", "1 TiB",
+              "From the beginning of one operation's place in a buffer to the next one's; 0: no room between "
+              "them.",
+              "MODEL")
+          .bytes("from_offset", &P::from_offset, "0 B", "0 B", "1 TiB",
+                 "Where in the source buffer the part of the operations begins.", "MODEL")
+          .bytes("from_length", &P::from_length, "0 B", "0 B", "1 TiB",
+                 "Length of that part; 0: to the end of the buffer.", "MODEL")
           .choice("order", &P::order, "sequential", {"sequential", "random"},
                   "Where in the buffers operations go: one behind the other, or anywhere at multiples of 64 "
                   "bytes.",
@@ -208,6 +222,10 @@ const ParamTable<ProcessParams>& process_params() {
 }
 
 bool is_operation(const StepParams& step) { return kind_of(step).operation; }
+
+std::uint64_t bytes_of_operation(const StepParams& step) {
+  return step.batch_in_place ? step.size : step.size * step.batch;
+}
 
 bool ThreadParams::submits() const { return std::any_of(steps.begin(), steps.end(), is_operation); }
 

@@ -43,6 +43,10 @@ struct StepParams {
   std::uint64_t size;
   std::uint64_t stride;
   std::uint64_t count;
+  unsigned batch;
+  bool batch_in_place;
+  std::uint64_t from_offset;
+  std::uint64_t from_length;
   std::string order;
   unsigned outstanding;
   std::uint64_t pattern;
@@ -70,6 +74,8 @@ const ParamTable<StepParams>& step_params();
 
 // A device operation; a step of any other kind is an action of the operating system.
 bool is_operation(const StepParams& step);
+// How much of a buffer one of its operations takes.
+std::uint64_t bytes_of_operation(const StepParams& step);
 
 struct ThreadParams {
   std::string name;

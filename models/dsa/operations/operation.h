@@ -92,8 +92,10 @@ struct DsaRun {
   void reset();
   // The operation ends at this position by itself. The first counts.
   void stop(std::uint64_t position, DsaStatus status);
-  // So much waits to be written or executed that nothing more should be added.
-  bool backlog() const { return emits.size() - next_emit > 64 || members.size() - next_member > 16; }
+  // Descriptors of a batch that are fetched before they can be taken up.
+  static constexpr std::uint64_t kListAhead = 16;
+  // So much waits to be written that nothing more should be added.
+  bool backlog() const { return emits.size() - next_emit > 64; }
 };
 
 // The bytes at [position, position + length): those read, and room for those written with them.

@@ -18,14 +18,15 @@ void follow(KnownState& known, const StepParams& step, const std::string& device
 
 std::vector<StepKind> operation_steps() {
   using S = StepKind::Subject;
-  const std::vector<std::string> common = {"device", "count", "outstanding"};
+  const std::vector<std::string> common = {"device", "count", "outstanding", "batch", "batch_in_place"};
   const auto with = [&common](std::vector<std::string> keys) {
     keys.insert(keys.begin(), common.begin(), common.end());
     return keys;
   };
   std::vector<StepKind> kinds = {
       {"memmove", "Copies within or between buffers.",
-       with({"from", "to", "offset", "length", "size", "stride", "order"}), S::kBuffer, carry_out, follow},
+       with({"from", "from_offset", "from_length", "to", "offset", "length", "size", "stride", "order"}),
+       S::kBuffer, carry_out, follow},
       {"fill", "Repeats eight bytes.", with({"to", "offset", "length", "size", "stride", "order", "pattern"}),
        S::kBuffer, carry_out, follow},
       {"noop", "Does nothing but write its completion record.", common, S::kDevice, carry_out, follow},
