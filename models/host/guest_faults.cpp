@@ -34,7 +34,7 @@ Errno GuestFaults::forward(const IopfGroupRef& group, Pasid pasid) {
 
 void GuestFaults::deliver(unsigned number, Pasid pasid) {
   const IopfGroupRef group = forwarded_.at(number).group;
-  host_.journeys.charge(group->device, group->last().prg_index, Stage::kHandlerQueue, machine_.now());
+  host_.journeys.reached(group->device, group->last().prg_index, FaultStep::kHandled, machine_.now());
   for (PageRequest request : group->requests) {
     request.pasid = pasid;
     request.prg_index = static_cast<std::uint16_t>(number);
@@ -65,7 +65,7 @@ void GuestFaults::answer(const PageRequest& last, PageResponseCode code, const T
 // False: the device does not wait for it any more.
 bool GuestFaults::respond(const IopfGroupRef& group, PageResponseCode code, const Task& taken) {
   if (!group->pending) return false;
-  host_.journeys.charge(group->device, group->last().prg_index, Stage::kHandler, machine_.now());
+  host_.journeys.reached(group->device, group->last().prg_index, FaultStep::kDecided, machine_.now());
   return host_.faults.queue(group->queue).respond(group, code, taken) == Errno::kNone;
 }
 
