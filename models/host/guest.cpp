@@ -78,7 +78,7 @@ void Guest::destroy(Result result) {
     result(Errno::kNoEntry);
     return;
   }
-  for (const Program& program : programs_) program.process->kill();
+  kill_programs();
   stats_.guests.destroyed.add();
   end([this, result] {
     result(Errno::kNone);

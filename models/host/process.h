@@ -63,8 +63,6 @@ class Process : public BufferSet {
   void verify_buffer(Buffer& buffer) { verify_pages(buffer, 0, buffer.size); }
   void verify_pages(Buffer& buffer, std::uint64_t offset, std::uint64_t length);
   void exit();
-  // It never begins: no step of it is to be carried out.
-  void forgo() { exited_ = true; }
   // Ends it without a trace: its machine is gone.
   void kill();
   // Where its threads' completion records are: whole pages.

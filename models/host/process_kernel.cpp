@@ -178,7 +178,7 @@ void ProcessKernel::close_all(std::size_t index, Task done) {
 // Nobody will fork it any more.
 void ProcessKernel::forgo(Program& child) {
   child.begun = true;
-  child.process->forgo();
+  child.process->kill();
   const std::string& name = child.process->params().name;
   board_.process_ended(name);
   for (Program& grandchild : programs_) {
@@ -321,6 +321,14 @@ std::uint64_t ProcessKernel::programs_in_flight() const {
 
 void ProcessKernel::dump_programs(std::ostream& out) const {
   for (const Program& program : programs_) program.process->dump_in_flight(out);
+}
+
+void ProcessKernel::kill_programs() {
+  for (Program& program : programs_) {
+    program.begun = true;
+    program.process->kill();
+  }
+  for (const Program& program : programs_) board_.process_ended(program.process->params().name);
 }
 
 void ProcessKernel::note_left_steps() {

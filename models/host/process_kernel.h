@@ -97,6 +97,8 @@ class ProcessKernel : public Kernel {
   void dump_programs(std::ostream& out) const;
   // The memory that processes of the kernel share, once all have ended.
   void release_kernel_space();
+  // Ends all of them at once.
+  void kill_programs();
   // Tells the board of the steps that were never carried out.
   void note_left_steps();
 

@@ -226,5 +226,32 @@ TEST(IommuNestedCache, AnOutdatedContextTeachesNothing) {
   EXPECT_EQ(bench.iommu->caches().second_stage_tables().valid_entries(), 0U);
 }
 
+// A page of 2 MiB of the first stage over pages of 4 KiB of the second is cached in 4 KiB. SPEC:
+// [VTD 6.5.2.4, 11.4.8.2 AM]: what software names goes, and for a larger page it has to name all of it (AM at
+// least 9).
+TEST(IommuNestedCache, APageOfThePasidTakesWhatItsMaskNames) {
+  IommuBenchOptions options;
+  Bench bench(options);
+  constexpr Addr kLarge = 0x4000'0000;
+  make_nested(bench);
+  bench.first->map(kLarge, kGuestData, 21, kUsed);
+  bench.enable();
+  const auto misses = [&](Addr address) {
+    const std::uint64_t before = bench.walker->stats().reads.value;
+    EXPECT_EQ(bench.ask(bench.read(kNested, address)).fault, FaultReason::kNone);
+    return bench.walker->stats().reads.value != before;
+  };
+  for (const Addr at : {kLarge, kLarge + 0x5000, kLarge + 0x1FF000}) {
+    EXPECT_TRUE(misses(at));
+    EXPECT_FALSE(misses(at));
+  }
+  ASSERT_TRUE(bench.invalidate({make_pasid_iotlb_page(Bench::kSecondDomain, kNested, kLarge, 0)}));
+  EXPECT_TRUE(misses(kLarge));
+  EXPECT_FALSE(misses(kLarge + 0x5000));
+  EXPECT_FALSE(misses(kLarge + 0x1FF000));
+  ASSERT_TRUE(bench.invalidate({make_pasid_iotlb_page(Bench::kSecondDomain, kNested, kLarge, 9)}));
+  for (const Addr at : {kLarge, kLarge + 0x5000, kLarge + 0x1FF000}) EXPECT_TRUE(misses(at));
+}
+
 }  // namespace
 }  // namespace svasim::test

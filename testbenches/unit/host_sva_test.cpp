@@ -15,14 +15,15 @@ namespace {
 // Does what it is asked at once and writes it down.
 class FakeHardware : public SvaHardware {
  public:
+  Errno reserve(unsigned, Pasid) override { return full ? Errno::kNoSpace : Errno::kNone; }
   void attach(unsigned device, Pasid pasid, SvaSpace&, Task done) override {
     note("attach", device, pasid, done);
   }
   void detach(unsigned device, Pasid pasid, Task done) override { note("detach", device, pasid, done); }
   void silence(unsigned device, Pasid pasid, Task done) override { note("silence", device, pasid, done); }
   void end_silence(unsigned device, Pasid pasid, Task done) override { note("end", device, pasid, done); }
-  void invalidate(unsigned iommu, Pasid pasid, AddressSpan span,
-                  const std::vector<unsigned>& devices, Task done) override {
+  void invalidate(unsigned iommu, Pasid pasid, AddressSpan span, const std::vector<unsigned>& devices,
+                  Task done) override {
     spans.push_back(span);
     all = span.start == 0 && span.end == ~Addr{0};
     note("invalidate" + std::to_string(devices.size()), iommu, pasid, done);
@@ -30,6 +31,7 @@ class FakeHardware : public SvaHardware {
   void enable_page_requests(unsigned device, Task done) override { note("on", device, Pasid(0), done); }
   void disable_page_requests(unsigned device, Task done) override { note("off", device, Pasid(0), done); }
 
+  bool full = false;
   std::string calls;
   std::vector<AddressSpan> spans;
   bool all = false;
@@ -338,6 +340,36 @@ TEST(Cover, IsTheSmallestAlignedPowerOfTwo) {
   check(0x200000, 0x400000, 0x200000, 21);
   check(0x200000, 0x400001, 0x0, 23);
   check(0, ~Addr{0}, 0, 64);
+}
+
+// --- PASIDs for something else ---
+
+using SvaGlobalPasids = Sva;
+
+TEST_F(SvaGlobalPasids, ComeFromTheSpaceOfAllAddressSpaces) {
+  SvaDeviceInfo narrow = device("d");
+  narrow.highest_pasid = 3;
+  const unsigned d = add(narrow);
+  EXPECT_EQ(core.get_pasid(bind(d, alice).handle), Pasid(1));
+  EXPECT_EQ(core.alloc_global_pasid(d), Pasid(2));
+  EXPECT_EQ(core.get_pasid(bind(d, bob).handle), Pasid(3));
+  EXPECT_EQ(core.alloc_global_pasid(d), std::nullopt);
+  EXPECT_EQ(bind(d, carol).error, Errno::kNoSpace);
+  core.free_global_pasid(d, Pasid(2));
+  EXPECT_EQ(bind(d, carol).error, Errno::kNone);
+  EXPECT_EQ(*carol.pasid, Pasid(2));
+}
+
+TEST_F(SvaGlobalPasids, ABindThatHardwareHasNoRoomForLeavesNothing) {
+  const unsigned d = add(device("d"));
+  hardware.full = true;
+  hardware.calls.clear();
+  EXPECT_EQ(bind(d, alice).error, Errno::kNoSpace);
+  EXPECT_EQ(hardware.calls, "");
+  EXPECT_EQ(core.bonds_of(alice), 0U);
+  EXPECT_EQ(alice.holders, 1U);
+  hardware.full = false;
+  EXPECT_EQ(bind(d, alice).error, Errno::kNone);
 }
 
 }  // namespace
