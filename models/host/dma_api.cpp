@@ -24,6 +24,7 @@ DmaApi::DmaApi(Mode mode, const DmaParams& params, DomainId id, const PageTableF
       stats_(stats),
       format_(format),
       addresses_(Addr{1} << std::min({params.address_bits, input_bits, unsigned{format.input_bits}})),
+      first_choice_(k32Bits),
       flush_queue_(
           machine, params.flush_entries, params.flush_timeout,
           [this](Task done) {
@@ -77,6 +78,14 @@ void DmaApi::map(std::vector<Addr> pages, bool writable, Mapped done) {
   });
 }
 
+// SPEC: [LINUX drivers/iommu/dma-iommu.c iommu_dma_alloc_iova]: 32-bit addresses until there is no room once.
+std::optional<Addr> DmaApi::allocate(std::uint64_t bytes) {
+  const auto start = addresses_.allocate(bytes, first_choice_);
+  if (start.has_value() || first_choice_ != k32Bits) return start;
+  first_choice_ = ~Addr{0};
+  return addresses_.allocate(bytes, first_choice_);
+}
+
 Errno DmaApi::map_now(const std::vector<Addr>& pages, bool writable, Addr& iova) {
   // The run of adjacent pages that begins with this one.
   const auto run = [&pages](std::size_t first) {
@@ -88,7 +97,7 @@ Errno DmaApi::map_now(const std::vector<Addr>& pages, bool writable, Addr& iova)
     iova = pages.front();
     return run(0) == pages.size() ? Errno::kNone : Errno::kInvalid;
   }
-  const auto start = addresses_.allocate(pages.size() * kPageSize, k32Bits);
+  const auto start = allocate(pages.size() * kPageSize);
   if (!start.has_value()) return Errno::kNoSpace;
   iova = *start;
   for (std::size_t i = 0; i < pages.size();) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "models/formats/page_table_format.h"
@@ -43,6 +44,7 @@ class DmaApi {
   void release();
 
  private:
+  std::optional<Addr> allocate(std::uint64_t bytes);
   Errno map_now(const std::vector<Addr>& pages, bool writable, Addr& iova);
   void unmap_now(Addr iova, std::uint64_t bytes, Task done);
   bool passes() const { return mode_ == Mode::kPassThrough; }
@@ -54,6 +56,7 @@ class DmaApi {
   PageTableFormat format_;
   std::unique_ptr<IoDomain> domain_;  // none with pass-through
   IovaAllocator addresses_;
+  Addr first_choice_;  // where addresses end that are tried first
   FlushQueue flush_queue_;
   IommuDriver* iommu_ = nullptr;
   IoTarget target_;

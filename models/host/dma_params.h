@@ -36,7 +36,7 @@ inline const ParamTable<DmaParams>& dma_params() {
                 "LINUX IOVA_DEFAULT_FQ_TIMEOUT")
           .count("address_bits", &P::address_bits, "48", 13, 57,
                  "Width of the addresses devices can send (the DMA mask); the IOMMU's width bounds it too. "
-                 "Addresses below 4 GiB are given out first.",
+                 "Addresses below 4 GiB are given out until there is no room for the first time.",
                  "LINUX drivers/iommu/dma-iommu.c")
           .time("map_time", &P::map_time, "150 ns", "1 ps", "1 ms",
                 "From the call that maps to the page-table entries being written, besides map_page_time.",

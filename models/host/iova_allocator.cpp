@@ -6,8 +6,8 @@
 
 namespace svasim {
 
-IovaAllocator::IovaAllocator(Addr limit) : limit_(limit & ~(kPageSize - 1)) {
-  if (limit_ > kLowest) free_.emplace(kLowest, limit_);
+IovaAllocator::IovaAllocator(Addr limit) {
+  if (limit > kLowest) free_.emplace(kLowest, limit);
 }
 
 std::optional<Addr> IovaAllocator::highest_fit(std::uint64_t bytes, Addr limit) const {
@@ -46,8 +46,7 @@ void IovaAllocator::reserve(Addr start, Addr end) {
 
 std::optional<Addr> IovaAllocator::allocate(std::uint64_t bytes, Addr limit) {
   SVASIM_CHECK(bytes != 0 && bytes % kPageSize == 0, "I/O addresses are whole pages");
-  auto start = highest_fit(bytes, std::min(limit, limit_));
-  if (!start.has_value() && limit < limit_) start = highest_fit(bytes, limit_);
+  const auto start = highest_fit(bytes, limit);
   if (!start.has_value()) return std::nullopt;
   take(*start, *start + bytes);
   live_.emplace(*start, bytes);

@@ -18,13 +18,12 @@ class IovaAllocator {
   // Address 0 is never given out: drivers take it for none.
   static constexpr Addr kLowest = kPageSize;
 
-  // limit: behind the last byte that may be given out.
+  // limit: behind the last byte that may ever be given out.
   explicit IovaAllocator(Addr limit);
 
   // Takes [start, end) out for good; what is outside of the limits or taken already does not matter.
   void reserve(Addr start, Addr end);
-  // bytes: a multiple of 4 KiB. Below `limit` first, if it is less than the allocator's own.
-  // nullopt: no room. SPEC: [LINUX drivers/iommu/dma-iommu.c iommu_dma_alloc_iova]: 32-bit addresses first.
+  // bytes: a multiple of 4 KiB. The range ends at `limit` at the most. nullopt: no room.
   std::optional<Addr> allocate(std::uint64_t bytes, Addr limit);
   // What allocate() gave, whole (InternalError otherwise).
   void free(Addr start);
@@ -35,7 +34,6 @@ class IovaAllocator {
   std::optional<Addr> highest_fit(std::uint64_t bytes, Addr limit) const;
   void take(Addr start, Addr end);
 
-  Addr limit_;
   std::map<Addr, Addr> free_;           // ranges by start, never adjacent; the end behind the last byte
   std::map<Addr, std::uint64_t> live_;  // bytes by start
   std::uint64_t used_ = 0;

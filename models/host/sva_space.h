@@ -18,7 +18,8 @@ struct SvaSpace {
 
   ProcessMemory memory;
   // The kernel's: its pages are always there, devices need privilege, and nobody notifies them of changes.
-  // SPEC: [LINUX intel_svm_bind_mm]: SVM_FLAG_SUPERVISOR_MODE registers no notifier.
+  // SPEC: [LINUX 6.1 include/linux/intel-svm.h, intel_svm_bind_mm]: SVM_FLAG_SUPERVISOR_MODE registers no
+  // notifier; drivers are told to use the static mapping alone.
   bool kernel;
   std::optional<Pasid> pasid;
   bool alive = true;  // false: its process has exited; faults are refused

@@ -50,11 +50,12 @@ TEST(IovaAllocator, PageZeroAndReservedRangesAreNeverGivenOut) {
   EXPECT_EQ(given, (std::set<Addr>{kP, 2 * kP, 3 * kP, 4 * kP}));
 }
 
-TEST(IovaAllocator, BelowTheLimitFirstThenAbove) {
+TEST(IovaAllocator, NothingReachesBeyondTheLimitOfACall) {
   IovaAllocator addresses(16 * kP);
   EXPECT_EQ(addresses.allocate(2 * kP, 4 * kP), 2 * kP);
   EXPECT_EQ(addresses.allocate(kP, 4 * kP), kP);
-  EXPECT_EQ(addresses.allocate(kP, 4 * kP), 15 * kP);
+  EXPECT_FALSE(addresses.allocate(kP, 4 * kP).has_value());
+  EXPECT_EQ(addresses.allocate(kP, ~Addr{0}), 15 * kP);
 }
 
 // --- machine ---
@@ -223,6 +224,28 @@ TEST_F(Dma, TheInterruptRangeIsNoAddress) {
   }
   // 0xFE800000 would reach into it.
   EXPECT_EQ(given, (std::vector<Addr>{0xFF80'0000, 0xFF00'0000, 0xFE00'0000}));
+}
+
+TEST_F(Dma, AddressesAbove4GiBOnceThoseBelowDidNotSuffice) {
+  const auto map = [this](std::uint64_t gib) {
+    // One page after the other from 1 TiB on; tables of 2 MiB pages only.
+    std::vector<Addr> all(gib << 18U);
+    for (std::size_t i = 0; i < all.size(); ++i) all[i] = (Addr{1} << 40U) + i * kP;
+    Addr at = 0;
+    api.map(all, true, [&](Errno error, Addr iova) {
+      EXPECT_EQ(error, Errno::kNone);
+      at = iova;
+    });
+    machine.run_until(machine.now() + 1'000'000'000'000);
+    return at;
+  };
+  constexpr Addr kGiB = Addr{1} << 30U;
+  EXPECT_EQ(map(1), 2 * kGiB);  // the interrupt range is in the last one, page 0 in the first
+  EXPECT_EQ(map(1), 1 * kGiB);
+  EXPECT_EQ(map(1), (Addr{1} << 48U) - kGiB);
+  // There is room for a page below 4 GiB; but it did not suffice once.
+  EXPECT_EQ(keep(buffer(1), 1), Errno::kNone);
+  EXPECT_EQ(view.kept(memory.find_area(ProcessMemory::kFirstArea)->start, 1), (Addr{1} << 48U) - kGiB - kP);
 }
 
 TEST_F(Dma, KeepingTwiceIsRefusedAndDroppingTwiceToo) {
