@@ -51,6 +51,12 @@ PageRequestQueue::PageRequestQueue(const sc_core::sc_module_name& name, const Pr
   stats_.describe(context.stats, this->name());
 }
 
+// One entry stays empty, or a full queue would look like an empty one.
+std::uint64_t PageRequestQueue::room() const {
+  return std::min(bytes() - kPageRequestDescriptorBytes,
+                  std::uint64_t{params_.queue_limit} * kPageRequestDescriptorBytes);
+}
+
 std::uint64_t PageRequestQueue::bytes() const { return VtdPqa::bytes(VtdPqa::PQS::get(base_)); }
 
 // --- requests ---
@@ -135,8 +141,7 @@ void PageRequestQueue::take(tlm::tlm_generic_payload& request, Ps arrived) {
 bool PageRequestQueue::admit(const PcieExtension& pcie) {
   const bool marker = decode_message(pcie).is_stop_marker();
   const bool overflowed = VtdPrs::PRO::get(status_) != 0;
-  // One entry stays empty, or a full queue would look like an empty one.
-  const bool full = failed_ || wrap(allocated_ + kPageRequestDescriptorBytes) == head_;
+  const bool full = failed_ || wrap(allocated_ - head_) >= room();
   if (!overflowed && !full) {
     return true;
   }

@@ -84,6 +84,7 @@ class PageRequestQueue : public sc_core::sc_module,
   void send_event(Ps time);
 
   std::uint64_t bytes() const;
+  std::uint64_t room() const;
   std::uint64_t wrap(std::uint64_t offset) const { return offset & (bytes() - 1); }
 
   const PrqParams params_;

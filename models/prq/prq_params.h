@@ -9,6 +9,7 @@ struct PrqParams {
   Ps latency;
   Ps interval;
   unsigned outstanding;
+  unsigned queue_limit;
   Ps event_latency;
 };
 
@@ -25,6 +26,11 @@ inline const ParamTable<PrqParams>& prq_params() {
           .count(
               "outstanding", &PrqParams::outstanding, "4", 1, 64,
               "Descriptors on their way to memory at a time; a page request has no turn before one is free.",
+              "MODEL")
+          .count(
+              "queue_limit", &PrqParams::queue_limit, "16384", 2, 16384,
+              "Page requests in the queue at which it is full, if PQA gives it more room; 16384: never. For "
+              "experiments with queues smaller than the 127 requests of the smallest VT-d has.",
               "MODEL")
           .time("event_latency", &PrqParams::event_latency, "20 ns", "1 ps", "1 ms",
                 "From the page request event to its interrupt message leaving.", "MODEL");

@@ -117,12 +117,12 @@ constexpr Ps kEvent = 20 * kNs + 10 * kNs;
 
 struct Bench : sc_core::sc_module {
   explicit Bench(const sc_core::sc_module_name& name = "bench", Timing timing = Timing::kApproximate,
-                 unsigned outstanding = 4)
+                 unsigned outstanding = 4, unsigned limit = 16384)
       : sc_core::sc_module(name),
         context{1, timing, pool, stats},
         memory("memory", memory_setup(), context),
         bus("bus", memory_bus_params().defaults(), context, 1, 2),
-        prq("prq", prq_setup(outstanding), context),
+        prq("prq", prq_setup(outstanding, limit), context),
         requester("requester", context),
         pcie_checker("pcie_checker"),
         memory_checker("memory_checker"),
@@ -155,9 +155,10 @@ struct Bench : sc_core::sc_module {
     p.bandwidth = 32'000'000'000;
     return p;
   }
-  static PrqParams prq_setup(unsigned outstanding) {
+  static PrqParams prq_setup(unsigned outstanding, unsigned limit) {
     PrqParams p = prq_params().defaults();
     p.outstanding = outstanding;
+    p.queue_limit = limit;
     return p;
   }
   void advance(Ps time) { sc_core::sc_start(to_sc(time)); }
@@ -271,6 +272,39 @@ TEST(PrqQueue, OverflowUntilCleared) {
   EXPECT_EQ(b.prq.read64(vtd_reg::kPqt), 0U);  // wrapped
   EXPECT_EQ(b.prq.stats().rejected.value, 3U);
   EXPECT_EQ(b.prq.stats().overflows.value, 1U);
+}
+
+// Full with two requests in it, those on their way to memory counted; room comes with the head.
+class PrqLimit : public ::testing::TestWithParam<unsigned> {};
+INSTANTIATE_TEST_SUITE_P(Outstanding, PrqLimit, ::testing::Values(1U, 4U));
+
+TEST_P(PrqLimit, MakesItFullEarlier) {
+  Bench b("bench", Timing::kApproximate, GetParam(), 2);
+  const auto refused = [&] {
+    return b.requester.answers.back().status == CompletionStatus::kUnsupportedRequest;
+  };
+  b.fill(3);
+  EXPECT_EQ(b.prq.read64(vtd_reg::kPqt), 2U * 32);
+  EXPECT_EQ(b.prq.read32(vtd_reg::kPrs), 3U);
+  EXPECT_EQ(b.prq.stats().rejected.value, 1U);
+  b.prq.write32(vtd_reg::kPrs, 3);
+  // Around the end of the ring: what counts is how many are in it.
+  for (unsigned i = 0; i < 300; ++i) {
+    b.prq.write64(vtd_reg::kPqh, (1U + i) % 128 * 32);
+    b.fill(1);
+    EXPECT_FALSE(refused()) << i;
+  }
+  EXPECT_EQ(b.prq.read64(vtd_reg::kPqt), (2U + 300) % 128 * 32);
+  b.fill(1);
+  EXPECT_TRUE(refused());
+}
+
+// A limit beyond the queue's own size changes nothing: SPEC: [VTD 7.4].
+TEST(PrqQueue, LimitDoesNotMakeRoom) {
+  Bench b("bench", Timing::kLoose, 4, 200);
+  b.fill(128);
+  EXPECT_EQ(b.prq.read64(vtd_reg::kPqt), 127U * 32);
+  EXPECT_EQ(b.prq.stats().rejected.value, 1U);
 }
 
 TEST(PrqQueue, OverflowAloneRaisesTheEvent) {
