@@ -2,6 +2,8 @@
 #pragma once
 
 #include <algorithm>
+#include <deque>
+#include <map>
 #include <memory>
 #include <ostream>
 #include <string>
@@ -47,6 +49,7 @@ class OperatingSystem : public Kernel, private SvaHardware {
   Ps asleep_until() const { return asleep_until_; }
   // What has to hold when the work is done.
   std::vector<HostCheck> checks() const;
+  const PageAllocator& page_allocator() const { return pages_; }
   std::uint64_t in_flight() const;
   void dump_in_flight(std::ostream& out) const;
 
@@ -72,6 +75,10 @@ class OperatingSystem : public Kernel, private SvaHardware {
   void forgo(Program& child);
   void program_ended();
   void finish();
+  // A call that is under way until it has called what is returned.
+  Result calls(Process& process, Result result) const;
+  void undo_open(Opening& opening, const Result& end, Errno error);
+  void next_feature_change(unsigned device);
   unsigned device_number(const std::string& name) const;
   IommuDriver& iommu_of(unsigned device) { return *iommus_[devices_[device]->iommu()]; }
   RequesterId requester_of(unsigned device) const { return devices_[device]->requester(); }
@@ -84,12 +91,13 @@ class OperatingSystem : public Kernel, private SvaHardware {
   HostLog& log() override { return log_; }
   StepBoard& board() override { return board_; }
   RngStream rng(const std::string& who) override { return {seed_, name_ + "." + who}; }
+  const std::shared_ptr<Shadow>& device_shadow() override { return device_shadow_; }
   Ps began() const override { return began_; }
   void note_sleep(Ps until) override { asleep_until_ = std::max(asleep_until_, until); }
   void open(Process& process, Opening& opening, Result result) override;
   void close(Process& process, Opening& opening, Result result) override;
   void bind(Process& process, const std::string& device, Bound result) override;
-  void unbind(SvaCore::Handle handle, Task done) override;
+  void unbind(Process& process, SvaCore::Handle handle, Task done) override;
   void set_feature(const std::string& device, SvaFeature feature, bool on, Result result) override;
   void shoot_down(SvaSpace& space, const Stale& stale, Task done) override;
   void fork(Process& parent, const std::string& child, Result result) override;
@@ -120,7 +128,9 @@ class OperatingSystem : public Kernel, private SvaHardware {
   StepBoard board_;
   std::vector<std::unique_ptr<IommuDriver>> iommus_;
   std::vector<std::unique_ptr<DsaDriver>> devices_;
-  std::vector<bool> attached_;  // by device: its context entry is there
+  std::vector<bool> attached_;                     // by device: its context entry is there
+  std::map<unsigned, std::deque<Task>> features_;  // by device: changes of features, the first under way
+  std::shared_ptr<Shadow> device_shadow_ = std::make_shared<Shadow>();
   std::vector<Program> programs_;
   std::size_t running_ = 0;
   Ps began_ = 0;

@@ -21,8 +21,8 @@ class FakeHardware : public SvaHardware {
   void detach(unsigned device, Pasid pasid, Task done) override { note("detach", device, pasid, done); }
   void silence(unsigned device, Pasid pasid, Task done) override { note("silence", device, pasid, done); }
   void end_silence(unsigned device, Pasid pasid, Task done) override { note("end", device, pasid, done); }
-  void invalidate(unsigned iommu, Pasid pasid, AddressSpan span,
-                  const std::vector<unsigned>& devices, Task done) override {
+  void invalidate(unsigned iommu, Pasid pasid, AddressSpan span, const std::vector<unsigned>& devices,
+                  Task done) override {
     spans.push_back(span);
     all = span.start == 0 && span.end == ~Addr{0};
     note("invalidate" + std::to_string(devices.size()), iommu, pasid, done);
