@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "models/stale_uses/page_access_checker.h"
 #include "sim/component.h"
 #include "tlm/at_checker.h"
 #include "tlm/ats_checker.h"
@@ -41,6 +42,18 @@ class Binder {
     checker.initiator.bind(target);
   }
 
+  // The way of a bus to a memory.
+  template <typename From, typename To>
+  void connect_memory(const std::string& from, From& initiator, To& target) {
+    if (page_life_ == nullptr) {
+      connect<tlm::tlm_base_protocol_types>(from, initiator, target);
+      return;
+    }
+    auto& checker = add<PageAccessChecker>(from, "pages", page_life_);
+    connect<tlm::tlm_base_protocol_types>(from, initiator, checker.target);
+    checker.initiator.bind(target);
+  }
+
   // Both directions between a device with ATS and its link.
   template <typename Up, typename UpTarget, typename Down, typename DownTarget>
   void connect_ats(const std::string& device, Up& up, UpTarget& up_target, Down& down,
@@ -57,6 +70,8 @@ class Binder {
     checker.downstream_initiator.bind(down_target);
   }
 
+  // Has accesses to memory compared with it.
+  void watch_pages(PageLife life) { page_life_ = std::move(life); }
   bool protocol_checks() const { return protocol_checks_; }
   const std::map<std::string, Component*>& components() const { return components_; }
   const std::vector<ProtocolChecker*>& checkers() const { return checkers_; }
@@ -85,6 +100,7 @@ class Binder {
   const std::map<std::string, Component*>& components_;
   const SocketPlan& plan_;
   bool protocol_checks_;
+  PageLife page_life_;
   std::vector<std::unique_ptr<sc_core::sc_module>> modules_;
   std::vector<ProtocolChecker*> checkers_;
 };

@@ -12,6 +12,7 @@
 #include "base/check.h"
 #include "base/config.h"
 #include "base/params.h"
+#include "models/stale_uses/page_life.h"
 #include "sim/checks.h"
 #include "tlm/context.h"
 #include "tlm/inspect.h"
@@ -135,6 +136,8 @@ class Component {
   virtual void bind(Binder& binder) = 0;
   // Has the detector watch what it uses translations for; after everything is bound.
   virtual void watch_uses(Binder& /*binder*/, StaleUseDetector& /*detector*/) {}
+  // Of a component that gives out physical pages: whose they are. nullptr: it gives out none.
+  virtual PageLife page_life() const { return nullptr; }
   // After everything is bound and before the first event.
   virtual void start(Binder& /*binder*/) {}
 

@@ -193,6 +193,9 @@ class HostComponent : public ModelComponent<HostParams, host_params, Host> {
     connect_to_bus(binder, name(), model().memory_socket(), memory_claim());
     connect_from_bus(binder, name(), model().interrupts(), interrupt_claim(), ranges());
   }
+  PageLife page_life() const override {
+    return [this](Addr page) { return model().page_life(page); };
+  }
   void start(Binder& binder) override {
     Platform platform;
     for (const std::string& iommu : params().iommus) {

@@ -44,13 +44,18 @@ inline void connect_to_bus(Binder& binder, const std::string& user, InitiatorSoc
   binder.connect<Bus>(user + "." + claim.socket, socket, bus_initiator(binder, user, claim));
 }
 
-// Has the bus deliver accesses to these addresses to `socket`.
-inline void connect_from_bus(Binder& binder, const std::string& user, TargetSocket<>& socket,
-                             const Claim& claim, const std::vector<AddressRange>& ranges) {
+// The bus socket that `claim` got, which delivers accesses to these addresses.
+inline InitiatorSocket<>& bus_target(Binder& binder, const std::string& user, const Claim& claim,
+                                     const std::vector<AddressRange>& ranges) {
   MemoryBus& bus = binder.port<BusPort>(claim.target).bus();
   const unsigned number = binder.number(user, claim);
   for (const AddressRange& range : ranges) bus.map(number, user, range.base, range.size);
-  binder.connect<Bus>(claim.target + "." + user, bus.target(number), socket);
+  return bus.target(number);
+}
+
+inline void connect_from_bus(Binder& binder, const std::string& user, TargetSocket<>& socket,
+                             const Claim& claim, const std::vector<AddressRange>& ranges) {
+  binder.connect<Bus>(claim.target + "." + user, bus_target(binder, user, claim, ranges), socket);
 }
 
 // ---- memory_bus
@@ -91,7 +96,8 @@ class MemoryComponent : public ModelComponent<MemoryWiring, memory_wiring, Memor
     make(name, params().model, context);
   }
   void bind(Binder& binder) override {
-    connect_from_bus(binder, name(), model().socket(), bus_claim(), ranges());
+    binder.connect_memory(params().bus + "." + name(), bus_target(binder, name(), bus_claim(), ranges()),
+                          model().socket());
   }
 
  private:
@@ -371,6 +377,11 @@ class AtcComponent : public ModelComponent<AtcWiring, atc_wiring, Atc>, public D
   void watch_uses(Binder& binder, StaleUseDetector& detector) override {
     auto& root = binder.port<RootPort>(iommu(binder));
     detector.watch(name(), model(), root.remapping(), &root.iommu());
+  }
+  void add_checks(const std::string& name, RunChecks& checks) const override {
+    if (params().model.misbehave.ignores_credits || model().in_flight() != 0) return;
+    checks.equal(name + ".page_request_credits", model().page_request_credits(),
+                 params().model.page_requests.credits());
   }
 
  private:

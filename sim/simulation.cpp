@@ -87,6 +87,7 @@ Simulation::Simulation(SystemConfig config, const std::string& output)
   if (config_.sim.construction == "reversed") std::reverse(order.begin(), order.end());
   for (ConfiguredPart* part : order) part->component->construct(part->name, context_, plan_);
   binder_ = std::make_unique<Binder>(components_, plan_, config_.sim.protocol_checks);
+  if (stale_uses_ != nullptr) watch_pages();
   for (const auto& [name, component] : components_) component->bind(*binder_);
   for (const auto& [name, component] : components_) {
     if (stale_uses_ != nullptr) component->watch_uses(*binder_, *stale_uses_);
@@ -97,6 +98,22 @@ Simulation::Simulation(SystemConfig config, const std::string& output)
 Simulation::~Simulation() {
   sc_core::sc_report_handler::set_handler(nullptr);
   the_simulation = nullptr;
+}
+
+void Simulation::watch_pages() {
+  std::vector<PageLife> owners;
+  for (const auto& [name, component] : components_) {
+    if (const PageLife life = component->page_life(); life != nullptr) owners.push_back(life);
+  }
+  const auto life = [owners](Addr page) -> std::optional<std::uint64_t> {
+    for (const PageLife& owner : owners) {
+      if (const auto known = owner(page)) return known;
+    }
+    return std::nullopt;
+  };
+  if (owners.empty()) return;
+  stale_uses_->watch_pages(life);
+  binder_->watch_pages(life);
 }
 
 Progress Simulation::progress() const {

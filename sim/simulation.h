@@ -55,6 +55,7 @@ class Simulation {
   const std::vector<std::string>& warnings() const { return warnings_; }
 
  private:
+  void watch_pages();
   Progress progress() const;
   bool finished() const;
   bool quiet() const;

@@ -69,6 +69,7 @@ class Atc : public sc_core::sc_module,
 
   CoveringInvalidation covering(const TranslationUse& use) const override;
 
+  unsigned page_request_credits() const { return pages_.credits(); }
   std::uint64_t in_flight() const override;
   void dump_in_flight(std::ostream& out) const override;
 

@@ -49,9 +49,11 @@ constexpr const char* errno_name(Errno error) {
   return "unknown";
 }
 
+// What a step may have to end with; `any`: whatever it is.
 inline std::vector<std::string> errno_choices() {
   std::vector<std::string> names;
   for (const auto& entry : kErrnoNames) names.emplace_back(entry.second);
+  names.emplace_back("any");
   return names;
 }
 

@@ -227,6 +227,10 @@ std::uint64_t Host::work_done() const { return system_ == nullptr ? 0 : system_-
 
 std::uint64_t Host::work_total() const { return system_ == nullptr ? 1 : system_->work_total(); }
 
+std::optional<std::uint64_t> Host::page_life(Addr page) const {
+  return system_ == nullptr ? std::nullopt : system_->page_allocator().life(page);
+}
+
 std::vector<HostCheck> Host::checks() const {
   return system_ == nullptr ? std::vector<HostCheck>() : system_->checks();
 }

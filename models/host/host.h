@@ -48,6 +48,9 @@ class Host : public sc_core::sc_module,
   // The workload itself does nothing before.
   Ps asleep_until() const { return system_ == nullptr ? 0 : system_->asleep_until(); }
 
+  // Of a physical page: see PageAllocator.
+  std::optional<std::uint64_t> page_life(Addr page) const;
+
   // What has to hold when the work is done.
   std::vector<HostCheck> checks() const;
   // What the drivers had to say: errors and refused requests, oldest first.

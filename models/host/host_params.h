@@ -314,6 +314,8 @@ struct HostParams {
   std::vector<ProcessParams> processes;
 };
 
+// That ranges of memory lie apart, and names of devices are known.
+void check_places(const HostParams& host, const Complain& bad);
 // That the processes fit what the host has, and that every step finds what it needs.
 void check_workload(const HostParams& host, const Complain& bad);
 
@@ -364,6 +366,7 @@ inline const ParamTable<HostParams>& host_params() {
             if (p.memory_size % kPageSize != 0) {
               bad("memory_size", "not a multiple of 4 KiB");
             }
+            check_places(p, bad);
             check_workload(p, bad);
           });
   return table;

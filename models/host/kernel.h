@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -11,6 +12,7 @@
 #include "models/host/host_params.h"
 #include "models/host/host_stats.h"
 #include "models/host/machine.h"
+#include "models/host/shadow.h"
 #include "models/host/step_board.h"
 #include "models/host/sva.h"
 #include "models/host/sva_space.h"
@@ -31,8 +33,8 @@ struct Opening {
   SvaCore::Handle bond = nullptr;  // of an address space that the device shares
   DmaView* dma = nullptr;          // otherwise: what the device sees of the memory
   std::optional<Pasid> pasid;
-  bool open = false;
-  bool closing = false;
+  bool open = false;   // somebody opens it, has it open or closes it
+  bool ready = false;  // its portal is mapped
 
   DsaDriver::Faults faults() const { return recovers ? driver->faults() : DsaDriver::Faults::kFinal; }
 };
@@ -52,6 +54,8 @@ class Kernel {
   virtual StepBoard& board() = 0;
   // A random stream of this user's own.
   virtual RngStream rng(const std::string& who) = 0;
+  // What all memory of devices has to hold, by physical address.
+  virtual const std::shared_ptr<Shadow>& device_shadow() = 0;
   // When the workload began.
   virtual Ps began() const = 0;
   // A thread does nothing until then because it was told so: that is no hang.
@@ -63,7 +67,7 @@ class Kernel {
   // The address space alone.
   using Bound = std::function<void(Errno, SvaCore::Handle)>;
   virtual void bind(Process& process, const std::string& device, Bound result) = 0;
-  virtual void unbind(SvaCore::Handle handle, Task done) = 0;
+  virtual void unbind(Process& process, SvaCore::Handle handle, Task done) = 0;
   virtual void set_feature(const std::string& device, SvaFeature feature, bool on, Result result) = 0;
 
   // Has devices forget what is stale, then frees the pages.

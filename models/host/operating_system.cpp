@@ -205,15 +205,14 @@ void OperatingSystem::open_queue(Opening& opening, Task done) {
 }
 
 void OperatingSystem::open_mapping(Process& process, Opening& opening, Result result) {
-  opening.open = true;
   dma_.open(process.params(), process.space().memory, process.records(), opening,
-            [&opening, result = std::move(result)](Errno error) {
+            [this, &opening, result = std::move(result)](Errno error) {
               if (error != Errno::kNone) {
-                opening.open = false;
                 return result(error);
               }
-              opening.driver->open(opening.queue, {opening.pasid, false, false}, [&opening, result] {
-                result(opening.driver->usable() ? Errno::kNone : Errno::kInvalid);
+              opening.driver->open(opening.queue, {opening.pasid, false, false}, [this, &opening, result] {
+                opening.driver->usable() ? result(Errno::kNone)
+                                         : dma_.close(opening, [result] { result(Errno::kInvalid); });
               });
             });
 }

@@ -28,6 +28,7 @@ class OperatingSystem : private SvaHardware, public ProcessKernel {
   Ps asleep_until() const;
   // What has to hold when the work is done.
   std::vector<HostCheck> checks() const;
+  const PageAllocator& page_allocator() const { return pages_; }
   std::uint64_t in_flight() const;
   void dump_in_flight(std::ostream& out) const;
 

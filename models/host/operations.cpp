@@ -46,7 +46,8 @@ void Operations::set_up() {
   polled_.resize(slots_.size() * kRecordSpacing);
 }
 
-void Operations::run(const StepParams& step, const Opening& opening, StepResult& result, Task done) {
+void Operations::run(const StepParams& step, const Opening& opening, StepResult& result,
+                     Kernel::Result done) {
   step_ = &step;
   opening_ = &opening;
   result_ = &result;
@@ -54,6 +55,7 @@ void Operations::run(const StepParams& step, const Opening& opening, StepResult&
   started_ = 0;
   ended_ = 0;
   prepared_ = false;
+  error_ = Errno::kNone;
   if (step.batch > 1) make_lists();
   pump();
 }
@@ -72,6 +74,41 @@ void Operations::make_lists() {
     if (!is_handled(memory().fault(lists_ + offset, true, true))) {
       kernel_.pages().too_small("the descriptor lists of " + who_);
     }
+  }
+}
+
+// The portal is no longer mapped. Operations submitted before end like others: closing waits for them.
+void Operations::give_up() {
+  const std::uint64_t rest = step_->count - started_;
+  error_ = Errno::kFault;
+  started_ += rest;
+  ended_ += rest;
+  all_ended_ += rest;
+  if (outstanding_ == 0) {
+    machine_.after(1, [this] {
+      if (!stopped_) end_step();
+    });
+  }
+}
+
+void Operations::end_step() {
+  const Kernel::Result done = std::move(finished_);
+  done(error_);
+}
+
+// --- what is under way ---
+
+void Operations::enter(Operation& operation) {
+  for (const Span* span : {&operation.from, &operation.to}) {
+    if (span->length == 0) continue;
+    const Buffer& buffer = buffers_.buffer(span->buffer);
+    buffer.shadow->enter(operation.flight, buffer.base + span->offset, span->length, span == &operation.to);
+  }
+}
+
+void Operations::leave(const Operation& operation) {
+  for (const Span* span : {&operation.from, &operation.to}) {
+    if (span->length != 0) buffers_.buffer(span->buffer).shadow->leave(operation.flight);
   }
 }
 
@@ -123,6 +160,10 @@ void Operations::pump() {
   const StepParams& step = *step_;
   const unsigned limit = step.outstanding != 0 ? step.outstanding : limit_;
   while (started_ < step.count && outstanding_ < limit && !touching_ && !mapping_.busy()) {
+    if (!opening_->ready) {
+      give_up();
+      return;
+    }
     if (!prepared_) {
       prepare();
     }
@@ -203,6 +244,7 @@ void Operations::submit(std::uint32_t slot) {
   operation = next_;
   operation.active = true;
   operation.submitted = machine_.now();
+  enter(operation);
   prepared_ = false;
   ++started_;
   ++outstanding_;
@@ -269,6 +311,10 @@ void Operations::unmap(std::uint32_t slot) {
 
 void Operations::send(std::uint32_t slot) {
   if (stopped_) {
+    return;
+  }
+  if (!opening_->ready) {
+    fail(slot, "finds its work queue closed");
     return;
   }
   Operation& operation = slots_[slot];
@@ -341,8 +387,7 @@ void Operations::poll() {
   }
   poll_again();
   if (ended_ == step_->count && outstanding_ == 0) {
-    const Task done = std::move(finished_);
-    done();
+    end_step();
   } else {
     pump();
   }
@@ -358,9 +403,10 @@ void Operations::poll_again() {
 void Operations::complete(std::uint32_t slot) { jobs_[slot].mapped() ? unmap(slot) : finish(slot); }
 
 void Operations::finish(std::uint32_t slot) {
-  const Operation& operation = slots_[slot];
+  Operation& operation = slots_[slot];
   DsaCompletionRecord record;
   std::memcpy(&record, polled_.data() + slot * kRecordSpacing, sizeof record);
+  leave(operation);
   if (record.code() == DsaStatus::kSuccess) {
     stats_.operations.add();
     stats_.descriptors.add(step_->batch);
@@ -368,7 +414,7 @@ void Operations::finish(std::uint32_t slot) {
     const std::uint64_t bytes = operation.to.length * (step_->batch_in_place ? step_->batch : 1);
     result_->bytes += bytes;
     stats_.bytes.add(bytes);
-    write_shadow(operation, 0, operation.to.length);
+    settle(operation, 0, operation.to.length);
     end_operation(slot);
     return;
   }
@@ -376,7 +422,7 @@ void Operations::finish(std::uint32_t slot) {
   // SPEC: [DSA 8.3.3]: Result 1 tells that an overlapping move went backwards.
   const std::uint64_t reported = step_->batch > 1 ? 0 : record.bytes_completed;
   const std::uint64_t done = std::min<std::uint64_t>(operation.to.length, reported);
-  write_shadow(operation, record.result == 1 ? operation.to.length - done : 0, done);
+  settle(operation, record.result == 1 ? operation.to.length - done : 0, done);
   if (record.code() == DsaStatus::kPageFault && step_->batch == 1 &&
       opening_->faults() == DsaDriver::Faults::kReported) {
     stats_.bytes.add(done);
@@ -403,6 +449,12 @@ void Operations::fail(std::uint32_t slot, const std::string& why) {
   stats_.operations_failed.add();
   ++result_->failed;
   kernel_.log().push_back(fmt::format("{}: {} {}", who_, dsa_opcode_name(slots_[slot].opcode), why));
+  // Pages behind the one that failed may have been written.
+  const Operation& operation = slots_[slot];
+  leave(operation);
+  if (operation.to.length != 0) {
+    buffers_.adopt(buffers_.buffer(operation.to.buffer), operation.to.offset, operation.to.length);
+  }
   end_operation(slot);
 }
 
@@ -418,6 +470,7 @@ void Operations::go_on(std::uint32_t slot, const DsaCompletionRecord& record) {
     const unsigned turn = done % 8 * 8;
     if (turn != 0) operation.pattern = operation.pattern >> turn | operation.pattern << (64 - turn);
   }
+  enter(operation);
   const DsaCompletionRecord empty;
   memory().write(records_ + slot * kRecordSpacing, &empty, sizeof empty);
   const Addr address = record.fault_address;
@@ -448,23 +501,27 @@ void Operations::go_on(std::uint32_t slot, const DsaCompletionRecord& record) {
   });
 }
 
-// The device has written this part of the destination.
-void Operations::write_shadow(const Operation& operation, std::uint64_t first, std::uint64_t length) {
-  // What another thread has unmapped meanwhile holds nothing.
-  if (length == 0 || !buffers_.buffer(operation.to.buffer).mapped) {
+// The device has written this part of the destination; nothing of the operation is under way any more.
+void Operations::settle(const Operation& operation, std::uint64_t first, std::uint64_t length) {
+  if (length == 0) {
     return;
   }
-  scratch_.resize(length);
-  if (operation.opcode == DsaOpcode::kFill) {
-    fill_pattern(scratch_.data(), length, operation.pattern, operation.pattern);
-  } else {
-    buffers_.buffer(operation.from.buffer)
-        .shadow.read(operation.from.offset + first, scratch_.data(), scratch_.size());
-  }
   Buffer& to = buffers_.buffer(operation.to.buffer);
-  to.shadow.write(operation.to.offset + first, scratch_.data(), scratch_.size());
+  const std::uint64_t offset = operation.to.offset + first;
+  if (operation.flight.disturbed) {
+    buffers_.adopt(to, offset, length);
+    return;
+  }
+  if (operation.opcode == DsaOpcode::kFill) {
+    scratch_.resize(length);
+    fill_pattern(scratch_.data(), length, operation.pattern, operation.pattern, first);
+    to.shadow->write(to.base + offset, scratch_.data(), scratch_.size());
+  } else {
+    const Buffer& from = buffers_.buffer(operation.from.buffer);
+    to.shadow->copy(*from.shadow, from.base + operation.from.offset + first, to.base + offset, length);
+  }
   if (buffers_.process_params().verify_each) {
-    buffers_.verify(to, operation.to.offset + first, length);
+    buffers_.verify(to, offset, length);
   }
 }
 

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <ostream>
 #include <string>
 #include <vector>
@@ -22,7 +24,10 @@ struct Buffer {
   Addr start = 0;  // where it is, or was last
   std::uint64_t size = 0;
   unsigned generation = 0;  // mappings made so far
-  Shadow shadow;
+  // What it has to hold, from `base` on. All memory of devices has one, by physical address.
+  std::shared_ptr<Shadow> shadow;
+  std::uint64_t base = 0;
+  bool is_device() const { return params.kind == "device"; }
 };
 
 // What operations need of their process.
@@ -34,6 +39,8 @@ class BufferSet {
   virtual Buffer& buffer(unsigned index) = 0;
   // Compares with what has to be there.
   virtual void verify(Buffer& buffer, std::uint64_t offset, std::uint64_t length) = 0;
+  // Takes what is there for what has to be there: nobody knows better, and nobody is writing it.
+  virtual void adopt(Buffer& buffer, std::uint64_t offset, std::uint64_t length) = 0;
   virtual const ProcessParams& process_params() const = 0;
 };
 
@@ -50,8 +57,9 @@ class Operations {
   // Where these are: whole pages.
   AddressSpan records() const { return {records_, records_ + record_pages_.size() * kPageSize}; }
 
-  // Carries out the operations of this step with this work queue. `result` counts.
-  void run(const StepParams& step, const Opening& opening, StepResult& result, Task done);
+  // Carries out the operations of this step with this work queue. `result` counts. EFAULT: the work queue is
+  // not open, or was closed meanwhile; those submitted before have ended.
+  void run(const StepParams& step, const Opening& opening, StepResult& result, Kernel::Result done);
   // The process exits: nothing is submitted or looked at any more.
   void stop();
 
@@ -79,11 +87,16 @@ class Operations {
     std::uint64_t pattern = 0;
     Ps submitted = 0;
     bool sent = false;  // not while what it uses is being mapped or unmapped
+    Flight flight;
   };
 
   void prepare();
   void make_lists();
   void make_batch(std::uint32_t slot, DsaDescriptor& descriptor);
+  void give_up();
+  void end_step();
+  void enter(Operation& operation);
+  void leave(const Operation& operation);
   bool depends_on_outstanding() const;
   void pump();
   bool touch_first();
@@ -99,7 +112,7 @@ class Operations {
   void poll_again();
   void complete(std::uint32_t slot);
   void finish(std::uint32_t slot);
-  void write_shadow(const Operation& operation, std::uint64_t first, std::uint64_t length);
+  void settle(const Operation& operation, std::uint64_t first, std::uint64_t length);
   void go_on(std::uint32_t slot, const DsaCompletionRecord& record);
   void end_operation(std::uint32_t slot);
   void fail(std::uint32_t slot, const std::string& why);
@@ -118,7 +131,8 @@ class Operations {
   const StepParams* step_ = nullptr;
   const Opening* opening_ = nullptr;
   StepResult* result_ = nullptr;
-  Task finished_;
+  Kernel::Result finished_;
+  Errno error_ = Errno::kNone;
 
   Addr records_ = 0;
   std::vector<Addr> record_pages_;  // physical; they stay as long as the process

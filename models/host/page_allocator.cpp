@@ -56,6 +56,10 @@ void PageAllocator::mark(Node& node, Addr page) {
   if (at >= node.users.size()) {
     node.users.resize(at + 1, 0);
   }
+  if (at >= node.given.size()) {
+    node.given.resize(at + 1, 0);
+  }
+  ++node.given[at];
   SVASIM_CHECK(node.users[at] == 0, "a page was given out twice");
   node.users[at] = 1;
   ++used_;
@@ -144,6 +148,15 @@ void PageAllocator::share(Addr page) {
 unsigned PageAllocator::users(Addr page) const {
   const Node& node = nodes_[node_of(page)];
   return node.users[index(node, page)];
+}
+
+std::optional<std::uint64_t> PageAllocator::life(Addr page) const {
+  for (const Node& node : nodes_) {
+    if (page < node.base || page >= node.end) continue;
+    const std::size_t at = index(node, page);
+    return at < node.users.size() && node.users[at] != 0 ? node.given[at] : 0;
+  }
+  return std::nullopt;
 }
 
 void PageAllocator::free(Addr page) {

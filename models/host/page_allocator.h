@@ -44,6 +44,8 @@ class PageAllocator {
   void free(Addr page);
 
   unsigned users(Addr page) const;
+  // 0: the page is free; else how often it has been given out; nullopt: it is in none of the nodes.
+  std::optional<std::uint64_t> life(Addr page) const;
   unsigned node_of(Addr page) const;
   std::uint64_t used() const { return used_; }
   // Pages given out by another node than the one asked for.
@@ -56,6 +58,7 @@ class PageAllocator {
     Addr end = 0;
     std::vector<Addr> free;            // may hold pages that are in use again
     std::vector<std::uint32_t> users;  // by page from base, up to next
+    std::vector<std::uint32_t> given;  // how often
   };
 
   static std::size_t index(const Node& node, Addr page) { return (page - node.base) >> kPageShift; }

@@ -61,6 +61,15 @@ bool PageTable::map(Addr va, Addr pa, unsigned level, bool writable, bool dirty)
   return true;
 }
 
+PageTable::Leaf PageTable::leaf_of(Addr place, std::uint64_t entry, unsigned level) const {
+  return {place,
+          entry,
+          level,
+          format_.page_address(level, entry),
+          format_.page_shift(level),
+          PageTableFormat::grants(entry, format_.write)};
+}
+
 std::optional<PageTable::Leaf> PageTable::find(Addr va) const {
   Addr table = root_;
   for (unsigned level = format_.levels; level >= 1; --level) {
@@ -70,12 +79,7 @@ std::optional<PageTable::Leaf> PageTable::find(Addr va) const {
       return std::nullopt;
     }
     if (format_.is_leaf(level, entry)) {
-      return Leaf{place,
-                  entry,
-                  level,
-                  format_.page_address(level, entry),
-                  format_.page_shift(level),
-                  PageTableFormat::grants(entry, format_.write)};
+      return leaf_of(place, entry, level);
     }
     table = format_.next_table(entry);
   }
@@ -94,10 +98,45 @@ bool PageTable::has_table(Addr va, unsigned level) const {
   return true;
 }
 
+std::optional<PageTable::Leaf> PageTable::next_leaf(Addr& va, Addr end) const {
+  while (va < end) {
+    Addr table = root_;
+    for (unsigned level = format_.levels;; --level) {
+      const Addr place = format_.entry_address(level, table, va);
+      const std::uint64_t entry = memory_.read64(place);
+      if (!format_.is_present(entry)) {
+        va = (va | ((Addr{1} << format_.page_shift(level)) - 1)) + 1;
+        break;
+      }
+      if (format_.is_leaf(level, entry)) {
+        return leaf_of(place, entry, level);
+      }
+      table = format_.next_table(entry);
+    }
+    if (va == 0) break;  // beyond the last address
+  }
+  return std::nullopt;
+}
+
+Addr PageTable::next_mapped(Addr va, Addr end) const { return next_leaf(va, end).has_value() ? va : end; }
+
+void PageTable::for_each(Addr start, Addr end,
+                         const std::function<void(Addr va, const Leaf& leaf)>& visit) const {
+  for (Addr va = start; const auto leaf = next_leaf(va, end);) {
+    va &= ~((Addr{1} << leaf->shift) - 1);
+    visit(va, *leaf);
+    va += Addr{1} << leaf->shift;
+  }
+}
+
 std::optional<PageTable::Leaf> PageTable::unmap(Addr va) {
   const auto leaf = find(va);
   if (leaf.has_value()) {
     memory_.write64(leaf->entry, 0);
+    if (const auto table = aside_.find(leaf->entry); table != aside_.end()) {
+      pages_.free(table->second);
+      aside_.erase(table);
+    }
   }
   return leaf;
 }
@@ -107,10 +146,22 @@ void PageTable::set_writable(const Leaf& leaf, bool writable) {
   memory_.write64(leaf.entry, writable ? entry | format_.write : entry & ~format_.write);
 }
 
+bool PageTable::put_table_aside(Addr va) {
+  const auto table = pages_.allocate();
+  if (table.has_value()) aside_.emplace(find(va)->entry, *table);
+  return table.has_value();
+}
+
 bool PageTable::split(Addr va) {
   for (auto leaf = find(va); leaf.has_value() && leaf->level > 1; leaf = find(va)) {
     const unsigned level = leaf->level - 1;
-    const auto table = pages_.allocate();
+    std::optional<Addr> table;
+    if (const auto aside = aside_.find(leaf->entry); aside != aside_.end()) {
+      table = aside->second;
+      aside_.erase(aside);
+    } else {
+      table = pages_.allocate();
+    }
     if (!table.has_value()) {
       return false;
     }
@@ -133,7 +184,11 @@ void PageTable::release() {
   for (const Addr table : tables_) {
     pages_.free(table);
   }
+  for (const auto& [entry, table] : aside_) {
+    pages_.free(table);
+  }
   tables_.clear();
+  aside_.clear();
   root_ = 0;
 }
 

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <numeric>
+#include <map>
 #include <utility>
 
 #include "base/check.h"
@@ -50,7 +50,7 @@ Opening& Process::opening(const std::string& device) {
   return *found;
 }
 
-void Process::map_buffer(Buffer& buffer, Addr address) {
+bool Process::map_buffer(Buffer& buffer, Addr address) {
   const BufferParams& p = buffer.params;
   Vma vma;
   vma.write = p.writable;
@@ -64,11 +64,32 @@ void Process::map_buffer(Buffer& buffer, Addr address) {
   vma.node = p.node;
   vma.inherited = p.inherited;
   buffer.size = (p.size + kPageSize - 1) & ~(kPageSize - 1);
+  if (address == 0 && !space_.memory.has_room(buffer.size, vma)) {
+    return false;
+  }
   buffer.start = space_.memory.map(buffer.size, vma, address);
   buffer.mapped = true;
-  buffer.shadow = Shadow(*space_.memory.find_area(buffer.start));
-  if (!space_.kernel) return;
+  if (buffer.is_device()) {
+    buffer.shadow = kernel_.device_shadow();
+    buffer.base = p.physical;
+    return true;
+  }
+  if (buffer.shadow == nullptr) buffer.shadow = std::make_shared<Shadow>();
+  buffer.shadow->map(*space_.memory.find_area(buffer.start));
+  if (!space_.kernel) return true;
   for (std::uint64_t offset = 0; offset < buffer.size; offset += kPageSize) bring_in(buffer, offset);
+  return true;
+}
+
+// SPEC: [LINUX mm/pgtable]: what is no page of the system is only mapped, and stays as it is.
+Process::Task Process::lose(Buffer& buffer, std::uint64_t offset, std::uint64_t length) {
+  if (buffer.is_device() || !buffer.mapped) {
+    return [] {};
+  }
+  buffer.shadow->forget(offset, length);
+  const auto flight = std::make_shared<Flight>();
+  buffer.shadow->enter(*flight, offset, length, true);
+  return [shadow = buffer.shadow, flight] { shadow->leave(*flight); };
 }
 
 void Process::bring_in(const Buffer& buffer, std::uint64_t offset) {
@@ -94,26 +115,61 @@ void Process::set_up() {
     if (!params.mapped) {
       continue;
     }
-    map_buffer(buffers_.back(), 0);
-    // Which pages are resident is drawn, how many is exact.
+    SVASIM_CHECK(map_buffer(buffers_.back(), 0), "the buffers of " + params_.name + " were checked");
+    // Which pages are resident is drawn, how many is exact. Only what was exchanged is kept.
     const std::uint64_t count = buffers_.back().size >> kPageShift;
-    std::vector<std::uint64_t> order(count);
-    std::iota(order.begin(), order.end(), 0);
+    std::map<std::uint64_t, std::uint64_t> exchanged;
+    const auto at = [&](std::uint64_t place) {
+      const auto found = exchanged.find(place);
+      return found == exchanged.end() ? place : found->second;
+    };
     const auto resident = static_cast<std::uint64_t>(params.resident * static_cast<double>(count) + 0.5);
     for (std::uint64_t i = 0; i < resident; ++i) {
-      std::swap(order[i], order[i + rng_.below(count - i)]);
-      bring_in(buffers_.back(), order[i] * kPageSize);
+      const std::uint64_t drawn = i + rng_.below(count - i);
+      const std::uint64_t page = at(drawn);
+      exchanged[drawn] = at(i);
+      exchanged.erase(i);
+      bring_in(buffers_.back(), page * kPageSize);
     }
   }
   for (std::size_t i = 1; i < threads_.size(); ++i) threads_[i]->set_up();
 }
 
-void Process::set_up_as_child(const Process& parent) {
+Process::Task Process::set_up_as_child(Process& parent) {
+  const auto flight = std::make_shared<Flight>();
+  std::vector<std::shared_ptr<Shadow>> shared;
   for (const Buffer& buffer : parent.buffers_) {
     buffers_.push_back(buffer);
-    buffers_.back().mapped = buffer.mapped && buffer.params.inherited;
+    Buffer& own = buffers_.back();
+    own.mapped = buffer.mapped && buffer.params.inherited;
+    if (buffer.is_device()) continue;
+    own.shadow = std::make_shared<Shadow>();
+    if (!own.mapped) continue;
+    own.shadow->inherit(*buffer.shadow);
+    buffer.shadow->enter(*flight, 0, buffer.size, true, own.shadow.get());
+    shared.push_back(buffer.shadow);
   }
   for (const auto& thread : threads_) thread->set_up();
+  return [flight, shared = std::move(shared)] {
+    for (const auto& shadow : shared) shadow->leave(*flight);
+  };
+}
+
+void Process::call_ends() {
+  if (--calls_ != 0) {
+    return;
+  }
+  const std::vector<Task> tasks = std::move(when_idle_);
+  when_idle_.clear();
+  for (const Task& task : tasks) task();
+}
+
+void Process::when_idle(Task task) {
+  if (calls_ == 0) {
+    task();
+  } else {
+    when_idle_.push_back(std::move(task));
+  }
 }
 
 void Process::run(std::function<void(bool exited)> done) {
@@ -145,35 +201,56 @@ void Process::kill() {
 
 // Areas may have holes, and another thread may have unmapped everything meanwhile.
 void Process::verify(Buffer& subject, std::uint64_t offset, std::uint64_t length) {
-  std::uint64_t wrong = 0;
-  std::uint64_t compared = 0;
-  const std::uint64_t end = offset + length;
-  for (std::uint64_t at = offset; at < end;) {
-    const std::uint64_t part = std::min(end, (at & ~(kPageSize - 1)) + kPageSize) - at;
-    if (subject.mapped && space_.memory.find_area(subject.start + at) != nullptr) {
-      wrong += subject.shadow.compare(space_.memory, at, part);
-      compared += part;
-    }
-    at += part;
-  }
-  kernel_.stats().bytes_verified.add(compared);
-  kernel_.stats().bytes_wrong.add(wrong);
-  if (wrong != 0) {
+  Shadow::Comparison sum;
+  for_mapped(subject, offset, length, [&](std::uint64_t at, std::uint64_t part) {
+    const Shadow::Comparison one =
+        subject.shadow->compare(space_.memory, subject.start + at, subject.base + at, part);
+    sum.compared += one.compared;
+    sum.wrong += one.wrong;
+  });
+  kernel_.stats().bytes_verified.add(sum.compared);
+  kernel_.stats().bytes_wrong.add(sum.wrong);
+  if (sum.wrong != 0) {
     kernel_.log().push_back(fmt::format("{}: {} bytes of {} are wrong within {} bytes at {:#x}, {} ps",
-                                        params_.name, wrong, subject.params.name, length,
+                                        params_.name, sum.wrong, subject.params.name, length,
                                         subject.start + offset, kernel_.machine().now()));
   }
 }
 
-void Process::verify_pages(Buffer& subject, std::uint64_t offset, std::uint64_t length) {
+void Process::adopt(Buffer& subject, std::uint64_t offset, std::uint64_t length) {
   if (!subject.mapped) {
     return;
   }
-  for (std::uint64_t at = offset; at < offset + length; at += kPageSize) {
-    // A page that neither is there nor was written holds what it has to by definition.
-    if (subject.shadow.is_written(at >> kPageShift) || space_.memory.is_resident(subject.start + at)) {
-      verify(subject, at, kPageSize);
-    }
+  subject.shadow->blur(subject.base + offset, length);
+  std::vector<unsigned char> bytes;
+  for_mapped(subject, offset, length, [&](std::uint64_t at, std::uint64_t part) {
+    if (subject.shadow->is_being_written(subject.base + at, part)) return;
+    bytes.resize(part);
+    space_.memory.read(subject.start + at, bytes.data(), part);
+    subject.shadow->write(subject.base + at, bytes.data(), part);
+  });
+}
+
+// By page, what of a part of a buffer has an area.
+void Process::for_mapped(const Buffer& subject, std::uint64_t offset, std::uint64_t length,
+                         const std::function<void(std::uint64_t at, std::uint64_t part)>& visit) const {
+  const std::uint64_t end = offset + length;
+  for (std::uint64_t at = offset; subject.mapped && at < end;) {
+    const std::uint64_t part = std::min(end, (at & ~(kPageSize - 1)) + kPageSize) - at;
+    if (space_.memory.find_area(subject.start + at) != nullptr) visit(at, part);
+    at += part;
+  }
+}
+
+// A page that neither is there nor was written holds what it has to by definition.
+void Process::verify_pages(Buffer& subject, std::uint64_t offset, std::uint64_t length) {
+  const Addr end = subject.start + offset + length;
+  const std::uint64_t last = (subject.base + offset + length) >> kPageShift;
+  for (std::uint64_t at = offset; subject.mapped && at < offset + length; at += kPageSize) {
+    const std::uint64_t written = subject.shadow->next_written((subject.base + at) >> kPageShift, last);
+    const Addr resident = space_.memory.next_resident(subject.start + at, end);
+    at = std::min((written << kPageShift) - subject.base, resident - subject.start);
+    if (at < offset + length) verify(subject, at, kPageSize);
   }
 }
 

@@ -28,8 +28,9 @@ class Process : public BufferSet {
 
   // Maps the buffers and brings in what is to be resident. Takes no time.
   void set_up();
-  // The same for a child: what fork gave it is in its address space already.
-  void set_up_as_child(const Process& parent);
+  // The same for a child: what fork gave it is in its address space already. Until the task that is returned
+  // is run, the parent's devices may write what the child has, too.
+  Task set_up_as_child(Process& parent);
   // Carries out the steps; `done` when the last one of all threads has ended, or with `exited` at an exit
   // step.
   void run(std::function<void(bool exited)> done);
@@ -43,6 +44,10 @@ class Process : public BufferSet {
   Opening& opening(const std::string& device);
   // Bonds beside those of openings, a handle for each bind.
   std::map<std::string, std::vector<SvaCore::Handle>>& binds() { return binds_; }
+  // Calls of open, close, bind and unbind under way; `task` runs, at once or later, when there is none.
+  void call_begins() { ++calls_; }
+  void call_ends();
+  void when_idle(Task task);
   // Operations and steps that have ended, and how many there are.
   std::uint64_t done() const;
   std::uint64_t total() const;
@@ -55,11 +60,16 @@ class Process : public BufferSet {
   unsigned index_of(const std::string& buffer) const override;
   Buffer& buffer(unsigned index) override { return buffers_[index]; }
   void verify(Buffer& buffer, std::uint64_t offset, std::uint64_t length) override;
+  void adopt(Buffer& buffer, std::uint64_t offset, std::uint64_t length) override;
   const ProcessParams& process_params() const override { return params_; }
 
   // For its threads.
   Buffer& buffer(const std::string& name) { return buffers_[index_of(name)]; }
-  void map_buffer(Buffer& buffer, Addr address);
+  // False: the address space has no room.
+  bool map_buffer(Buffer& buffer, Addr address);
+  // What the buffer holds there is gone from its address space. Until the task that is returned is run,
+  // devices may use what it was.
+  Task lose(Buffer& buffer, std::uint64_t offset, std::uint64_t length);
   void verify_buffer(Buffer& buffer) { verify_pages(buffer, 0, buffer.size); }
   void verify_pages(Buffer& buffer, std::uint64_t offset, std::uint64_t length);
   void exit();
@@ -71,6 +81,8 @@ class Process : public BufferSet {
  private:
   void bring_in(const Buffer& buffer, std::uint64_t offset);
   void thread_ended();
+  void for_mapped(const Buffer& subject, std::uint64_t offset, std::uint64_t length,
+                  const std::function<void(std::uint64_t at, std::uint64_t part)>& visit) const;
 
   ProcessParams params_;
   Kernel& kernel_;
@@ -82,6 +94,8 @@ class Process : public BufferSet {
   std::vector<Buffer> buffers_;
   std::vector<std::unique_ptr<Thread>> threads_;
   std::size_t running_ = 0;
+  unsigned calls_ = 0;
+  std::vector<Task> when_idle_;
   bool exited_ = false;
   std::function<void(bool)> finished_;
 };

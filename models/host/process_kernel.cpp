@@ -132,19 +132,22 @@ void ProcessKernel::end_program(std::size_t index, bool exited) {
     program_ended();
     return;
   }
-  if (!exited || programs_[index].process->params().addressing != "sva") {
-    // WHY: what is mapped for a device is pinned, so the device stops first.
-    close_all(index, [this, &space] {
-      // The kernel's memory stays until all have ended.
-      if (!space.kernel) space.memory.release();
-      program_ended();
+  // Calls of its threads end first.
+  programs_[index].process->when_idle([this, index, exited, &space] {
+    if (!exited || programs_[index].process->params().addressing != "sva") {
+      // WHY: what is mapped for a device is pinned, so the device stops first.
+      close_all(index, [this, &space] {
+        // The kernel's memory stays until all have ended.
+        if (!space.kernel) space.memory.release();
+        program_ended();
+      });
+      return;
+    }
+    // SPEC: [LINUX kernel/exit.c]: the address space goes before what is open.
+    sva_.release(space, [this, index, &space] {
+      space.memory.release();
+      close_all(index, [this] { program_ended(); });
     });
-    return;
-  }
-  // SPEC: [LINUX kernel/exit.c]: the address space goes before what is open.
-  sva_.release(space, [this, index, &space] {
-    space.memory.release();
-    close_all(index, [this] { program_ended(); });
   });
 }
 
@@ -152,12 +155,6 @@ void ProcessKernel::close_all(std::size_t index, Task done) {
   Process& process = *programs_[index].process;
   const auto again = [this, index, done] { close_all(index, done); };
   for (Opening& opening : process.openings()) {
-    if (opening.closing) {
-      // A thread of the process has begun to.
-      constexpr Ps kAgain = 1'000'000;
-      machine().after(kAgain, again);
-      return;
-    }
     if (opening.open) {
       close(process, opening, [again](Errno) { again(); });
       return;
@@ -167,7 +164,7 @@ void ProcessKernel::close_all(std::size_t index, Task done) {
     if (!handles.empty()) {
       const SvaCore::Handle handle = handles.back();
       handles.pop_back();
-      unbind(handle, again);
+      unbind(process, handle, again);
       return;
     }
   }
@@ -194,67 +191,123 @@ void ProcessKernel::program_ended() {
 
 // --- system calls ---
 
+Kernel::Result ProcessKernel::calls(Process& process, Result result) const {
+  process.call_begins();
+  return [&process, result = std::move(result)](Errno error) {
+    result(error);
+    process.call_ends();
+  };
+}
+
 void ProcessKernel::open(Process& process, Opening& opening, Result result) {
   if (opening.open) {
     result(Errno::kBusy);
     return;
   }
-  if (process.params().maps()) return open_mapping(process, opening, std::move(result));
-  if (!can_share(process, opening)) return result(Errno::kNotSupported);
-  const auto on_exit = [this](unsigned, const std::any&) { stats_.exit_callbacks.add(); };
-  // A bond there already runs it at once.
-  opening.bond = sva_.find(opening.device, process.space());
-  const auto attached = [this, &opening, result] {
-    open_queue(opening,
-               [&opening, result] { result(opening.driver->usable() ? Errno::kNone : Errno::kInvalid); });
-  };
-  opening.open = true;
-  const auto bound = sva_.bind(opening.device, process.space(), &opening, on_exit, attached);
-  if (bound.error == Errno::kNone) {
-    opening.bond = bound.handle;
+  const bool maps = process.params().maps();
+  if (!maps && !can_share(process, opening)) {
+    result(Errno::kNotSupported);
     return;
   }
-  opening.open = false;
-  opening.bond = nullptr;
-  result(bound.error);
+  opening.open = true;
+  const Result end = calls(process, std::move(result));
+  if (maps) {
+    open_mapping(process, opening, [&opening, end](Errno error) {
+      opening.open = opening.ready = error == Errno::kNone;
+      end(error);
+    });
+    return;
+  }
+  sva_.when_not_ending(opening.device, process.space(), [this, &process, &opening, end] {
+    const auto on_exit = [this](unsigned, const std::any&) { stats_.exit_callbacks.add(); };
+    const auto attached = [this, &opening, end] {
+      open_queue(opening, [this, &opening, end] {
+        opening.ready = opening.driver->usable();
+        opening.ready ? end(Errno::kNone) : undo_open(opening, end, Errno::kInvalid);
+      });
+    };
+    // A bond there already runs `attached` at once.
+    opening.bond = sva_.find(opening.device, process.space());
+    const auto bound = sva_.bind(opening.device, process.space(), &opening, on_exit, attached);
+    if (bound.error == Errno::kNone) {
+      opening.bond = bound.handle;
+      return;
+    }
+    opening.open = false;
+    opening.bond = nullptr;
+    end(bound.error);
+  });
 }
 
-void ProcessKernel::close(Process& /*process*/, Opening& opening, Result result) {
-  if (!opening.open || opening.closing) {
+void ProcessKernel::close(Process& process, Opening& opening, Result result) {
+  if (!opening.ready) {
     return result(Errno::kInvalid);
   }
-  opening.closing = true;
-  // The device stops first, so that no access and no page request of the PASID can follow.
-  close_queue(opening, [this, &opening, result] {
-    const auto closed = [&opening, result] {
-      opening.open = opening.closing = false;
-      opening.bond = nullptr;
-      result(Errno::kNone);
-    };
-    opening.dma != nullptr ? close_mapping(opening, closed) : sva_.unbind(opening.bond, closed);
-  });
+  opening.ready = false;
+  const Result end = calls(process, std::move(result));
+  // The device stops first, so that no access and no page request of the PASID can follow. It ends what was
+  // submitted to it.
+  close_queue(opening, [this, &opening, end] { undo_open(opening, end, Errno::kNone); });
+}
+
+void ProcessKernel::undo_open(Opening& opening, const Result& end, Errno error) {
+  const auto undone = [&opening, end, error] {
+    opening.open = false;
+    opening.bond = nullptr;
+    end(error);
+  };
+  opening.dma != nullptr ? close_mapping(opening, undone) : sva_.unbind(opening.bond, undone);
 }
 
 void ProcessKernel::bind(Process& process, const std::string& device, Bound result) {
   const unsigned number = device_number(device);
-  const auto on_exit = [this](unsigned, const std::any&) { stats_.exit_callbacks.add(); };
-  const auto bound = sva_.bind(number, process.space(), {}, on_exit, [this, number, &process, result] {
-    result(Errno::kNone, sva_.find(number, process.space()));
+  const Result ended = calls(process, [](Errno) {});
+  sva_.when_not_ending(number, process.space(), [this, &process, device, number, ended, result] {
+    const auto on_exit = [this](unsigned, const std::any&) { stats_.exit_callbacks.add(); };
+    const auto bound =
+        sva_.bind(number, process.space(), {}, on_exit, [this, &process, device, number, ended, result] {
+          const SvaCore::Handle handle = sva_.find(number, process.space());
+          process.binds()[device].push_back(handle);
+          result(Errno::kNone, handle);
+          ended(Errno::kNone);
+        });
+    if (bound.error != Errno::kNone) {
+      result(bound.error, nullptr);
+      ended(bound.error);
+    }
   });
-  if (bound.error != Errno::kNone) {
-    result(bound.error, nullptr);
-  }
 }
 
-void ProcessKernel::unbind(SvaCore::Handle handle, Task done) { sva_.unbind(handle, std::move(done)); }
+void ProcessKernel::unbind(Process& process, SvaCore::Handle handle, Task done) {
+  sva_.unbind(handle,
+              [end = calls(process, [done = std::move(done)](Errno) { done(); })] { end(Errno::kNone); });
+}
 
+// SPEC: [LINUX drivers/iommu/iommu.c]: one after the other.
 void ProcessKernel::set_feature(const std::string& device, SvaFeature feature, bool on, Result result) {
   const unsigned number = device_number(device);
-  const auto done = [result] { result(Errno::kNone); };
-  const Errno error = on ? sva_.enable(number, feature, done) : sva_.disable(number, feature, done);
-  if (error != Errno::kNone) {
-    result(error);
+  std::deque<Task>& changes = features_[number];
+  changes.push_back([this, number, feature, on, result = std::move(result)] {
+    const auto done = [this, number, result](Errno error) {
+      features_[number].pop_front();
+      next_feature_change(number);
+      result(error);
+    };
+    const auto followed = [done] { done(Errno::kNone); };
+    const Errno error = on ? sva_.enable(number, feature, followed) : sva_.disable(number, feature, followed);
+    if (error != Errno::kNone) {
+      done(error);
+    }
+  });
+  if (changes.size() == 1) next_feature_change(number);
+}
+
+void ProcessKernel::next_feature_change(unsigned device) {
+  if (features_[device].empty()) {
+    return;
   }
+  const Task change = features_[device].front();
+  change();
 }
 
 void ProcessKernel::shoot_down(SvaSpace& space, const Stale& stale, Task done) {
@@ -286,13 +339,14 @@ void ProcessKernel::fork(Process& parent, const std::string& name, Result result
     if (!parent.space().memory.fork_into(child.space->memory, stale)) {
       child.space->memory.release();
       forgo(child);
-      result(Errno::kNoMemory);
+      shoot_down(parent.space(), stale, [result] { result(Errno::kNoMemory); });
       return;
     }
     ++running_;
     stats_.forks.add();
-    child.process->set_up_as_child(parent);
-    shoot_down(parent.space(), stale, [this, index, result] {
+    const Task told = child.process->set_up_as_child(parent);
+    shoot_down(parent.space(), stale, [this, index, told, result] {
+      told();
       run_program(index);
       result(Errno::kNone);
     });

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <algorithm>
+#include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <ostream>
 #include <string>
@@ -49,6 +51,7 @@ class ProcessKernel : public Kernel {
   // Some thread of its processes was told to do nothing until then.
   Ps asleep_until() const { return asleep_until_; }
 
+  const PageAllocator& page_allocator() const { return pages_; }
   FaultService& faults() { return faults_; }
   SvaCore& sva() { return sva_; }
 
@@ -60,12 +63,13 @@ class ProcessKernel : public Kernel {
   HostLog& log() override { return log_; }
   StepBoard& board() override { return board_; }
   RngStream rng(const std::string& who) override { return {seed_, name_ + "." + who}; }
+  const std::shared_ptr<Shadow>& device_shadow() override { return device_shadow_; }
   Ps began() const override { return began_; }
   void note_sleep(Ps until) override { asleep_until_ = std::max(asleep_until_, until); }
   void open(Process& process, Opening& opening, Result result) override;
   void close(Process& process, Opening& opening, Result result) override;
   void bind(Process& process, const std::string& device, Bound result) override;
-  void unbind(SvaCore::Handle handle, Task done) override;
+  void unbind(Process& process, SvaCore::Handle handle, Task done) override;
   void set_feature(const std::string& device, SvaFeature feature, bool on, Result result) override;
   void shoot_down(SvaSpace& space, const Stale& stale, Task done) override;
   void fork(Process& parent, const std::string& child, Result result) override;
@@ -126,9 +130,15 @@ class ProcessKernel : public Kernel {
   void close_all(std::size_t index, Task done);
   void forgo(Program& child);
   void program_ended();
+  // A call that is under way until it has called what is returned.
+  Result calls(Process& process, Result result) const;
+  void undo_open(Opening& opening, const Result& end, Errno error);
+  void next_feature_change(unsigned device);
 
   std::vector<std::unique_ptr<SvaSpace>> spaces_;
-  SvaSpace* kernel_space_ = nullptr;  // none while no process is in the kernel
+  SvaSpace* kernel_space_ = nullptr;               // none while no process is in the kernel
+  std::map<unsigned, std::deque<Task>> features_;  // by device: changes of features, the first under way
+  std::shared_ptr<Shadow> device_shadow_ = std::make_shared<Shadow>();
   Task ended_;
   std::size_t running_ = 0;
   Ps began_ = 0;

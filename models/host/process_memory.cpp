@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <tuple>
 #include <utility>
 
 #include "base/check.h"
@@ -9,6 +10,14 @@
 #include "models/formats/x86_first_stage.h"
 
 namespace svasim {
+
+bool Vma::operator==(const Vma& other) const {
+  const auto all = [](const Vma& a) {
+    return std::tie(a.start, a.end, a.read, a.write, a.execute, a.content, a.seed, a.kind, a.physical, a.huge,
+                    a.node, a.inherited, a.first);
+  };
+  return all(*this) == all(other);
+}
 
 void fill_initial(const Vma& vma, Addr page, unsigned char* data) {
   if (vma.content == Content::kZero) {
@@ -25,14 +34,23 @@ void fill_initial(const Vma& vma, Addr page, unsigned char* data) {
 
 // --- areas ---
 
+std::optional<Addr> ProcessMemory::free_place(std::uint64_t size, const Vma& like) const {
+  const bool kernel = next_area_ >= kFirstKernelArea;
+  for (const auto& [next, end] : {std::pair{next_area_, kernel ? kKernelEnd : kEnd},
+                                  std::pair{next_low_, kernel ? next_low_ : kFirstArea}}) {
+    const Addr place = like.huge ? (next + kHugeSize - 1) & ~(kHugeSize - 1) : next;
+    if (place < end && size <= end - place) return place;
+  }
+  return std::nullopt;
+}
+
 Addr ProcessMemory::map(std::uint64_t size, const Vma& like, Addr address) {
   size = (size + kPageSize - 1) & ~(kPageSize - 1);
   SVASIM_CHECK(size != 0, "an area without pages");
   if (address == 0) {
-    address = next_area_;
-    if (like.huge) {
-      address = (address + kHugeSize - 1) & ~(kHugeSize - 1);
-    }
+    const std::optional<Addr> place = free_place(size, like);
+    SVASIM_CHECK(place.has_value(), "no addresses are left in " + name_);
+    address = *place;
   }
   Vma vma = like;
   vma.start = address;
@@ -41,7 +59,8 @@ Addr ProcessMemory::map(std::uint64_t size, const Vma& like, Addr address) {
   SVASIM_CHECK(behind == areas_.begin() || std::prev(behind)->second.end <= address, "areas overlap");
   areas_.emplace(address, vma);
   // One page stays free between areas, so that an access beyond an area finds none.
-  next_area_ = std::max(next_area_, vma.end + kPageSize);
+  Addr& next = address >= kFirstArea ? next_area_ : next_low_;
+  next = std::max(next, vma.end + kPageSize);
   return address;
 }
 
@@ -54,14 +73,28 @@ const Vma* ProcessMemory::find_area(Addr address) const {
   return vma.contains(address) ? &vma : nullptr;
 }
 
+// SPEC: [LINUX mm/pgtable-generic.c]: the table for it was put aside when the page was mapped, so that this
+// cannot fail.
+void ProcessMemory::split(Addr va) {
+  SVASIM_CHECK(table_.split(va), "no table was put aside for a huge page of " + name_);
+}
+
+void ProcessMemory::cut_pages(Addr at) {
+  if (at % kHugeSize != 0) split(at);
+}
+
+void ProcessMemory::split_all(Addr start, Addr end) {
+  table_.for_each(start, end, [this](Addr va, const PageTable::Leaf& leaf) {
+    if (leaf.level > 1) split(va);
+  });
+}
+
 void ProcessMemory::cut(Addr at) {
   const Vma* found = find_area(at);
   if (found == nullptr || found->start == at) {
     return;
   }
-  if (at % kHugeSize != 0) {
-    SVASIM_CHECK(table_.split(at), "no memory to split a huge page of " + name_);
-  }
+  cut_pages(at);
   Vma& lower = areas_.at(found->start);
   Vma upper = lower;
   const std::uint64_t length = at - lower.start;
@@ -78,21 +111,55 @@ std::map<Addr, Vma>::iterator ProcessMemory::first_in(Addr start, Addr end) {
   return areas_.lower_bound(start);
 }
 
+// SPEC: [LINUX mm/vma.c vma_merge]
+void ProcessMemory::merge(Addr start, Addr end) {
+  auto area = areas_.upper_bound(start);
+  if (area != areas_.begin()) --area;
+  if (area != areas_.begin()) --area;
+  while (area != areas_.end() && area->second.start < end) {
+    const auto next = std::next(area);
+    if (next == areas_.end()) {
+      return;
+    }
+    Vma& lower = area->second;
+    Vma upper = next->second;
+    const std::uint64_t length = lower.end - lower.start;
+    // What `lower` would be if it began where `upper` does.
+    Vma goes_on = lower;
+    goes_on.start = lower.end;
+    goes_on.first += length >> kPageShift;
+    goes_on.physical += lower.kind == AreaKind::kDevice ? length : 0;
+    goes_on.end = upper.end;
+    if (goes_on == upper) {
+      lower.end = upper.end;
+      areas_.erase(next);
+    } else {
+      area = next;
+    }
+  }
+}
+
+void ProcessMemory::for_parts(Addr start, Addr end,
+                              const std::function<void(const Vma& vma, Addr from, Addr to)>& visit) {
+  cut_pages(start);
+  cut_pages(end);
+  auto area = areas_.upper_bound(start);
+  if (area != areas_.begin() && std::prev(area)->second.end > start) --area;
+  for (; area != areas_.end() && area->first < end; ++area) {
+    visit(area->second, std::max(start, area->second.start), std::min(end, area->second.end));
+  }
+}
+
 bool ProcessMemory::remove_entries(Addr start, Addr end,
                                    const std::function<void(Addr va, Addr page)>& keep) {
   bool removed = false;
-  for (Addr va = start; va < end;) {
-    const auto leaf = table_.unmap(va);
-    if (!leaf.has_value()) {
-      va += kPageSize;
-      continue;
-    }
+  table_.for_each(start, end, [&](Addr va, const PageTable::Leaf& leaf) {
+    table_.unmap(va);
     removed = true;
-    const Addr size = Addr{1} << leaf->shift;
-    for (Addr offset = 0; offset < size; offset += kPageSize) keep(va + offset, leaf->page + offset);
+    const Addr size = Addr{1} << leaf.shift;
+    for (Addr offset = 0; offset < size; offset += kPageSize) keep(va + offset, leaf.page + offset);
     resident_ -= size >> kPageShift;
-    va += size;
-  }
+  });
   return removed;
 }
 
@@ -112,19 +179,20 @@ Stale ProcessMemory::unmap(Addr start) {
 Stale ProcessMemory::discard(Addr start, Addr end) {
   Stale stale;
   bool removed = false;
-  for (auto area = first_in(start, end); area != areas_.end() && area->first < end; ++area) {
-    const Vma& vma = area->second;
+  for_parts(start, end, [&](const Vma& vma, Addr from, Addr to) {
     const bool allocated = vma.kind != AreaKind::kDevice;
     const auto drop = [&](Addr, Addr page) {
       if (allocated) stale.pages.push_back(page);
     };
-    removed = remove_entries(vma.start, vma.end, drop) || removed;
-    swap_.erase(swap_.lower_bound(vma.start), swap_.lower_bound(vma.end));
-    const auto last = parked_.lower_bound(vma.end);
-    for (auto page = parked_.lower_bound(vma.start); page != last; page = parked_.erase(page)) {
-      pages_.free(page->second);
+    removed = remove_entries(from, to, drop) || removed;
+    swap_.erase(swap_.lower_bound(from), swap_.lower_bound(to));
+    const auto last = parked_.lower_bound(to);
+    for (auto parked = parked_.lower_bound(from); parked != last; parked = parked_.erase(parked)) {
+      // WHY not free at once: devices may not have been told yet that its entry is gone.
+      stale.pages.push_back(parked->second.page);
+      removed = true;
     }
-  }
+  });
   if (removed) stale.spans.push_back({start, end});
   return stale;
 }
@@ -140,7 +208,7 @@ Stale ProcessMemory::protect(Addr start, Addr end, bool read, bool write) {
     if (!read) {
       const bool allocated = vma.kind != AreaKind::kDevice;
       const auto park = [&](Addr va, Addr page) {
-        if (allocated) parked_[va] = page;
+        if (allocated) parked_[va] = {page, 0};
       };
       lost = remove_entries(vma.start, vma.end, park) || lost;
       continue;
@@ -148,107 +216,123 @@ Stale ProcessMemory::protect(Addr start, Addr end, bool read, bool write) {
     if (write) {
       continue;  // the next store faults and gets it, or a copy
     }
-    for (Addr va = vma.start; va < vma.end;) {
-      const auto leaf = table_.find(va);
-      if (leaf.has_value() && leaf->writable) {
-        table_.set_writable(*leaf, false);
-        lost = true;
-      }
-      va += leaf.has_value() ? Addr{1} << leaf->shift : kPageSize;
-    }
+    table_.for_each(vma.start, vma.end, [&](Addr, const PageTable::Leaf& leaf) {
+      if (!leaf.writable) return;
+      table_.set_writable(leaf, false);
+      lost = true;
+    });
   }
+  merge(start, end);
   if (lost) stale.spans.push_back({start, end});
   return stale;
 }
 
 Stale ProcessMemory::reclaim(Addr start, Addr end) {
   Stale stale;
+  stale.reclaim = ++reclaims_;
   bool removed = false;
-  for (auto area = first_in(start, end); area != areas_.end() && area->first < end; ++area) {
-    if (area->second.kind == AreaKind::kDevice) continue;
-    const auto park = [&](Addr va, Addr page) { parked_[va] = page; };
-    removed = remove_entries(area->second.start, area->second.end, park) || removed;
-  }
+  for_parts(start, end, [&](const Vma& vma, Addr from, Addr to) {
+    if (vma.kind == AreaKind::kDevice) return;
+    const auto park = [&](Addr va, Addr page) { parked_[va] = {page, stale.reclaim}; };
+    removed = remove_entries(from, to, park) || removed;
+  });
   if (removed) stale.spans.push_back({start, end});
   return stale;
 }
 
-std::uint64_t ProcessMemory::page_out(Addr start, Addr end) {
+// Pages that were parked since for another reason are not its business: devices may still reach them.
+std::uint64_t ProcessMemory::page_out(const Stale& reclaimed) {
   std::uint64_t count = 0;
-  for (auto page = parked_.lower_bound(start); page != parked_.end() && page->first < end;
-       page = parked_.erase(page)) {
-    auto bytes = std::make_shared<Page>();
-    memory_.read(page->second, bytes->data(), bytes->size());
-    swap_[page->first] = std::move(bytes);
-    pages_.free(page->second);
-    ++count;
+  for (const AddressSpan& span : reclaimed.spans) {
+    for (auto parked = parked_.lower_bound(span.start);
+         parked != parked_.end() && parked->first < span.end;) {
+      if (parked->second.reclaim != reclaimed.reclaim) {
+        ++parked;
+        continue;
+      }
+      auto bytes = std::make_shared<Page>();
+      memory_.read(parked->second.page, bytes->data(), bytes->size());
+      swap_[parked->first] = std::move(bytes);
+      pages_.free(parked->second.page);
+      ++count;
+      parked = parked_.erase(parked);
+    }
   }
   return count;
 }
 
-Stale ProcessMemory::move(Addr start, Addr end, Addr& target) {
-  Stale stale;
-  const auto area = first_in(start, end);
-  SVASIM_CHECK(area != areas_.end() && area->second.start == start && area->second.end == end,
-               "what is moved lies in no area");
-  Vma vma = area->second;
-  std::map<Addr, PageTable::Leaf> leaves;
-  for (Addr va = start; va < end;) {
-    SVASIM_CHECK(table_.split(va), "no memory to split a huge page of " + name_);
-    const auto leaf = table_.unmap(va);
-    if (leaf.has_value()) leaves.emplace(va, *leaf);
-    va += kPageSize;
+std::optional<Addr> ProcessMemory::move(Addr start, Addr end, Stale& stale) {
+  const Vma* area = find_area(start);
+  SVASIM_CHECK(area != nullptr && area->start <= start && area->end >= end,
+               "what is moved does not lie in one area");
+  const std::optional<Addr> place = free_place(end - start, *area);
+  if (!place.has_value()) {
+    return std::nullopt;
   }
-  areas_.erase(start);
-  target = map(end - start, vma, target);
+  const Addr target = *place;
   const auto to = [&](Addr va) { return va - start + target; };
-  for (const auto& [va, leaf] : leaves) {
+  cut_pages(start);
+  cut_pages(end);
+  split_all(start, end);
+  bool room = true;
+  table_.for_each(start, end,
+                  [&](Addr va, const PageTable::Leaf&) { room = room && table_.prepare(to(va)); });
+  if (!room) {
+    return std::nullopt;
+  }
+  first_in(start, end);
+  const Vma vma = areas_.at(start);
+  areas_.erase(start);
+  map(end - start, vma, target);
+  table_.for_each(start, end, [&](Addr va, const PageTable::Leaf&) {
+    const PageTable::Leaf leaf = *table_.unmap(va);
     const bool dirty = (leaf.value & FirstStageEntry::D::kMask) != 0;
-    SVASIM_CHECK(table_.map(to(va), leaf.page, 1, leaf.writable, dirty),
-                 "no memory to move pages of " + name_);
-  }
-  for (auto page = parked_.lower_bound(start); page != parked_.end() && page->first < end;) {
-    parked_.emplace(to(page->first), page->second);
-    page = parked_.erase(page);
-  }
-  for (auto page = swap_.lower_bound(start); page != swap_.end() && page->first < end;) {
-    swap_.emplace(to(page->first), page->second);
-    page = swap_.erase(page);
-  }
-  if (!leaves.empty()) stale.spans.push_back({start, end});
-  return stale;
+    SVASIM_CHECK(table_.map(to(va), leaf.page, 1, leaf.writable, dirty), "a page's table is gone");
+    if (stale.spans.empty()) stale.spans.push_back({start, end});
+  });
+  const auto move_keys = [&](auto& pages) {
+    for (auto page = pages.lower_bound(start); page != pages.end() && page->first < end;) {
+      pages.emplace(to(page->first), std::move(page->second));
+      page = pages.erase(page);
+    }
+  };
+  move_keys(parked_);
+  move_keys(swap_);
+  return target;
 }
 
 // SPEC: [LINUX mm/memory.c copy_page_range]
 bool ProcessMemory::fork_into(ProcessMemory& child, Stale& stale) {
   child.next_area_ = next_area_;
+  child.next_low_ = next_low_;
   for (auto& [start, vma] : areas_) {
     if (!vma.inherited) continue;
     child.areas_.emplace(start, vma);
+    const bool device = vma.kind == AreaKind::kDevice;
     bool lost = false;
-    for (Addr va = start; va < vma.end; va += kPageSize) {
-      if (!table_.split(va)) return false;
-      const auto leaf = table_.find(va);
-      if (!leaf.has_value()) continue;
-      const bool device = vma.kind == AreaKind::kDevice;
-      if (!child.table_.map(va, leaf->page, 1, device && leaf->writable, false)) return false;
+    bool room = true;
+    split_all(start, vma.end);
+    table_.for_each(start, vma.end, [&](Addr va, const PageTable::Leaf& leaf) {
+      room = room && child.table_.map(va, leaf.page, 1, device && leaf.writable, false);
+      if (!room) return;
       ++child.resident_;
-      if (device) continue;
-      pages_.share(leaf->page);
-      if (leaf->writable) {
-        table_.set_writable(*leaf, false);
+      if (device) return;
+      pages_.share(leaf.page);
+      if (leaf.writable) {
+        table_.set_writable(leaf, false);
         lost = true;
       }
-    }
+    });
+    if (lost) stale.spans.push_back({start, vma.end});
+    if (!room) return false;
     const auto behind = parked_.lower_bound(vma.end);
-    for (auto page = parked_.lower_bound(start); page != behind; ++page) {
+    for (auto parked = parked_.lower_bound(start); parked != behind; ++parked) {
       // MODEL: the copy is made at once. Such pages have no entries that could be write-protected.
       auto bytes = std::make_shared<Page>();
-      memory_.read(page->second, bytes->data(), bytes->size());
-      child.swap_[page->first] = std::move(bytes);
+      memory_.read(parked->second.page, bytes->data(), bytes->size());
+      child.swap_[parked->first] = std::move(bytes);
     }
     child.swap_.insert(swap_.lower_bound(start), swap_.lower_bound(vma.end));
-    if (lost) stale.spans.push_back({start, vma.end});
   }
   return true;
 }
@@ -297,7 +381,9 @@ bool ProcessMemory::fault_huge(const Vma& vma, Addr va, bool write) {
     fill_initial(vma, first + i * kPageSize, data);
     memory_.write(*run + i * kPageSize, data, sizeof data);
   }
-  if (!table_.map(first, *run, 2, vma.write, write)) {
+  const bool mapped = table_.map(first, *run, 2, vma.write, write);
+  if (!mapped || !table_.put_table_aside(first)) {
+    if (mapped) table_.unmap(first);
     for (std::uint64_t i = 0; i < kCount; ++i) pages_.free(*run + i * kPageSize);
     return false;
   }
@@ -351,8 +437,8 @@ FaultResult ProcessMemory::fault(Addr address, bool read, bool write, Stale* sta
     return mapped ? FaultResult::kMapped : FaultResult::kNoMemory;
   }
   if (const auto parked = parked_.find(va); parked != parked_.end()) {
-    const bool alone = pages_.users(parked->second) == 1;
-    if (!table_.map(va, parked->second, 1, vma->write && alone, write && alone)) {
+    const bool alone = pages_.users(parked->second.page) == 1;
+    if (!table_.map(va, parked->second.page, 1, vma->write && alone, write && alone)) {
       return FaultResult::kNoMemory;
     }
     parked_.erase(parked);
@@ -398,7 +484,7 @@ void ProcessMemory::read(Addr address, void* data, std::size_t length) const {
     if (const auto leaf = table_.find(va); leaf.has_value()) {
       memory_.read(leaf->page + (address & ((std::uint64_t{1} << leaf->shift) - 1)), out, part);
     } else if (const auto parked = parked_.find(va); parked != parked_.end()) {
-      memory_.read(parked->second + offset, out, part);
+      memory_.read(parked->second.page + offset, out, part);
     } else {
       const Vma* vma = find_area(va);
       SVASIM_CHECK(vma != nullptr, "the CPU reads where nothing is mapped");

@@ -43,6 +43,7 @@ struct Vma {
   std::uint64_t first = 0;  // number of the page at `start`, for its first contents
 
   bool contains(Addr address) const { return address >= start && address < end; }
+  bool operator==(const Vma& other) const;
 };
 
 // Fills a buffer of one page with the first contents of the page at `page` of this area.
@@ -67,6 +68,7 @@ constexpr bool is_handled(FaultResult result) {
 struct Stale {
   std::vector<AddressSpan> spans;
   std::vector<Addr> pages;
+  std::uint64_t reclaim = 0;  // its number, if it is one
   bool empty() const { return spans.empty(); }
 };
 
@@ -75,12 +77,16 @@ struct Stale {
 // MODEL: files are private: no page is shared by way of a page cache. Fork splits huge pages.
 class ProcessMemory {
  public:
-  // Areas are placed from kFirstArea up.
+  // Areas are placed from kFirstArea up to kEnd, the end of what user space has with tables of 4 levels;
+  // those that find no room there from kLowArea up.
   static constexpr Addr kFirstArea = 0x7F00'0000'0000;
+  static constexpr Addr kEnd = 0x7FFF'FFFF'F000;
+  static constexpr Addr kLowArea = 0x1000'0000'0000;
   static constexpr std::uint64_t kHugeSize = std::uint64_t{1} << 21U;
 
   // SPEC: [LINUX Documentation/arch/x86/x86_64/mm.rst]: vmalloc areas of a kernel with 4 levels.
   static constexpr Addr kFirstKernelArea = 0xFFFF'C900'0000'0000;
+  static constexpr Addr kKernelEnd = 0xFFFF'E900'0000'0000;
 
   ProcessMemory(std::string name, const PageTableFormat& format, PhysicalMemory& memory, PageAllocator& pages,
                 PageTable::Owner owner = PageTable::Owner::kUser)
@@ -93,8 +99,10 @@ class ProcessMemory {
   const std::string& name() const { return name_; }
   Addr table() const { return table_.root(); }
 
+  // Whether there are addresses that were never used for an area of this size.
+  bool has_room(std::uint64_t size, const Vma& like) const { return free_place(size, like).has_value(); }
   // Adds an area of `size` bytes (rounded up to pages) at `address`, or behind everything mapped so
-  // far if that is 0. Returns its address. InternalError if it overlaps another area.
+  // far if that is 0. Returns its address. InternalError if it overlaps another area, or there is no room.
   Addr map(std::uint64_t size, const Vma& like, Addr address = 0);
 
   // The following change [start, end), whole pages, areas or not, and return what devices may still have.
@@ -106,13 +114,14 @@ class ProcessMemory {
   Stale protect(Addr start, Addr end, bool read, bool write);
   // Drops pages and what they hold: the next fault finds first contents.
   Stale discard(Addr start, Addr end);
-  // Takes pages away to write them out; page_out() follows when no device can reach them. A fault in
-  // between gets its page back.
+  // Takes pages away to write them out; page_out() of this reclaim follows when no device can reach them. A
+  // fault in between gets its page back.
   Stale reclaim(Addr start, Addr end);
-  std::uint64_t page_out(Addr start, Addr end);  // how many pages were still without an entry
-  // Moves [start, end), which has to lie in one area, with its pages to `target`, where nothing is; 0: behind
-  // everything mapped so far. Returns the new address in `target`.
-  Stale move(Addr start, Addr end, Addr& target);
+  std::uint64_t page_out(const Stale& reclaimed);  // how many pages were still without an entry
+  // Moves [start, end), which has to lie in one area (InternalError), with its pages behind everything mapped
+  // so far, and returns where that is. nullopt: no addresses or no memory for its tables; nothing has
+  // changed.
+  std::optional<Addr> move(Addr start, Addr end, Stale& stale);
   // Shares all inherited areas with `child`, an address space without areas. Stale are this one's
   // entries that may no longer be written. False: no memory for the child's tables.
   bool fork_into(ProcessMemory& child, Stale& stale);
@@ -128,6 +137,8 @@ class ProcessMemory {
   void write(Addr address, const void* data, std::size_t length);
 
   const Vma* find_area(Addr address) const;
+  // The first page from `address` on, below `end`, that has an entry; `end` when there is none.
+  Addr next_resident(Addr address, Addr end) const { return table_.next_mapped(address, end); }
   // Physical address of a byte whose page is there (InternalError otherwise).
   Addr translate(Addr address) const;
   bool is_resident(Addr address) const { return table_.find(address).has_value(); }
@@ -145,10 +156,25 @@ class ProcessMemory {
  private:
   using Page = std::array<unsigned char, kPageSize>;
 
-  // Makes areas and pages end at `at`. False: no memory.
+  // A page without an entry: of an area that may not be read, or, with the reclaim's number, being written
+  // out.
+  struct Parked {
+    Addr page = 0;
+    std::uint64_t reclaim = 0;
+  };
+
+  std::optional<Addr> free_place(std::uint64_t size, const Vma& like) const;
+  void split(Addr va);
+  void split_all(Addr start, Addr end);
+  // Makes pages end at `at`, and areas.
+  void cut_pages(Addr at);
   void cut(Addr at);
   // The areas that begin in [start, end), after cutting at both.
   std::map<Addr, Vma>::iterator first_in(Addr start, Addr end);
+  // Makes one area of those in [start, end), and of its neighbours, that go on where the one before ends.
+  void merge(Addr start, Addr end);
+  // What areas have of [start, end); areas stay whole.
+  void for_parts(Addr start, Addr end, const std::function<void(const Vma& vma, Addr from, Addr to)>& visit);
   // Removes the entries of [start, end): each page goes to `keep` with its address.
   bool remove_entries(Addr start, Addr end, const std::function<void(Addr va, Addr page)>& keep);
   FaultResult fault_present(const Vma& vma, Addr va, const PageTable::Leaf& leaf, bool write, Stale* stale);
@@ -160,11 +186,12 @@ class ProcessMemory {
   PhysicalMemory& memory_;
   PageAllocator& pages_;
   PageTable table_;
-  std::map<Addr, Vma> areas_;  // by start
-  // Pages without an entry, by address: of areas that may not be read, and being written out.
-  std::map<Addr, Addr> parked_;
+  std::map<Addr, Vma> areas_;      // by start
+  std::map<Addr, Parked> parked_;  // by address
+  std::uint64_t reclaims_ = 0;
   std::map<Addr, std::shared_ptr<const Page>> swap_;  // what was written out
   Addr next_area_;
+  Addr next_low_ = kLowArea;
   std::uint64_t resident_ = 0;
 };
 

@@ -112,6 +112,7 @@ SvaCore::Bound SvaCore::bind(unsigned index, SvaSpace& space, std::any data, Exi
     return {error, nullptr};
   }
   if (const Handle old = find(index, space); old != nullptr) {
+    SVASIM_CHECK(old->users != 0, "a bond is used that is ending");
     ++old->users;
     if (old->attached) {
       attached();
@@ -164,6 +165,16 @@ void SvaCore::free_global_pasid(unsigned index, Pasid pasid) {
   pasids_.free(pasid);
 }
 
+// SPEC: [LINUX drivers/iommu/iommu-sva.c]: bind and unbind exclude each other (iommu_sva_lock).
+void SvaCore::when_not_ending(unsigned device, const SvaSpace& space, Task task) {
+  const Handle bond = find(device, space);
+  if (bond == nullptr || bond->users != 0) {
+    task();
+  } else {
+    bond->ended.push_back(std::move(task));
+  }
+}
+
 void SvaCore::unbind(Handle handle, Task done) {
   SVASIM_CHECK(handle->users != 0, "a bond is undone more often than it was made");
   if (--handle->users != 0) {
@@ -171,8 +182,13 @@ void SvaCore::unbind(Handle handle, Task done) {
     return;
   }
   const auto gone = [this, handle, done = std::move(done)] {
+    const std::vector<Task> ended = std::move(handle->ended);
+    const unsigned device = handle->device;
+    const SvaSpace& space = *handle->space;
     forget(handle);
     done();
+    // The first of them may bind and unbind again.
+    for (const Task& task : ended) when_not_ending(device, space, task);
   };
   const Pasid pasid = *handle->space->pasid;
   if (handle->silenced) {

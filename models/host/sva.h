@@ -76,6 +76,7 @@ class SvaCore {
     bool attached = false;
     bool silenced = false;
     std::vector<Task> waiting;  // for the attach
+    std::vector<Task> ended;    // waits for its end, which has begun: there are no users
   };
   struct Bound {
     Errno error = Errno::kNone;
@@ -98,6 +99,8 @@ class SvaCore {
   // One handle per device and address space, with a use count. `attached` runs, unless there is an error,
   // when the device can use it. Data and callback are those of the first bind.
   Bound bind(unsigned device, SvaSpace& space, std::any data, ExitCallback on_exit, Task attached);
+  // Runs the task, at once or later, when no bond of the two is ending: bind() would find it.
+  void when_not_ending(unsigned device, const SvaSpace& space, Task task);
   // Every bind needs one, also after the process's exit. `done` at the end of what it has to do.
   void unbind(Handle handle, Task done);
   Pasid get_pasid(Handle handle) const { return *handle->space->pasid; }

@@ -79,7 +79,7 @@ void Thread::end_step(Errno error) {
 }
 
 void Thread::operate(const StepParams& step) {
-  operations_.run(step, process_.opening(step.device), result_, [this] { end_step(Errno::kNone); });
+  operations_.run(step, process_.opening(step.device), result_, [this](Errno error) { end_step(error); });
 }
 
 void Thread::exit() {

@@ -136,8 +136,10 @@ const ParamTable<StepParams>& step_params() {
               "LINUX mm/madvise.c")
           .choice("feature", &P::feature, "sva", {"sva", "iopf"}, "enable, disable: which.",
                   "LINUX drivers/iommu/iommu.c")
-          .choice("error", &P::error, "none", errno_choices(),
-                  "What the step has to end with; anything else fails a check of the run.", "MODEL")
+          .choice(
+              "error", &P::error, "none", errno_choices(),
+              "What the step has to end with; anything else fails a check of the run. any: whatever it is.",
+              "MODEL")
           .text("step", &P::step, "", "wait: until this step has ended; expect: a number of this step.",
                 "MODEL")
           .text("statistic", &P::statistic, "", "expect: path of a statistic.", "MODEL")

@@ -81,7 +81,9 @@ void StaleUseDetector::judge(Watched& watched, const TranslationUse& use) {
   if (!use.answer) stats_.checked.add();
   watched.registers = watched.view->registers();
   ReferenceResult answer;
-  if (!agrees(watched, use, answer)) return stale(watched, use, answer);
+  const bool agreed = agrees(watched, use, answer);
+  const bool given_away = life_ != nullptr && is_given_away(use, agreed);
+  if (!agreed || given_away) return stale(watched, use, answer, given_away);
   if (use.answer) return;
   const PageUser user = PageUser::of(use);
   owners_[use.address >> kPageShift] = {user, use.time};
@@ -90,8 +92,22 @@ void StaleUseDetector::judge(Watched& watched, const TranslationUse& use) {
   if (exposure != exposures_.end()) exposure->second.first = kNever;
 }
 
-void StaleUseDetector::stale(const Watched& watched, const TranslationUse& use,
-                             const ReferenceResult& answer) {
+bool StaleUseDetector::is_given_away(const TranslationUse& use, bool agreed) {
+  const Addr page = use.address >> kPageShift << kPageShift;
+  const std::optional<std::uint64_t> life = life_(page);
+  if (!life.has_value()) return false;
+  const PageUser user = PageUser::of(use);
+  if (agreed) {
+    rights_[user] = {page, *life};
+    return *life == 0;
+  }
+  if (use.answer) return false;
+  const auto right = rights_.find(user);
+  return *life == 0 || (right != rights_.end() && right->second.page == page && right->second.life != *life);
+}
+
+void StaleUseDetector::stale(const Watched& watched, const TranslationUse& use, const ReferenceResult& answer,
+                             bool given_away) {
   StaleUse found;
   found.use = use;
   found.user = watched.name;
@@ -100,7 +116,8 @@ void StaleUseDetector::stale(const Watched& watched, const TranslationUse& use,
     const CoveringInvalidation queued = watched.iommu->covering(use);
     if (queued.done_before(use) || !found.covering.exists()) found.covering = queued;
   }
-  found.error = found.covering.done_before(use);
+  found.given_away = given_away;
+  found.error = given_away || found.covering.done_before(use);
   // Nobody has used it yet, and the ATC may never.
   if (use.answer && !found.error) return;
 
@@ -121,6 +138,7 @@ void StaleUseDetector::stale(const Watched& watched, const TranslationUse& use,
 
   if (fresh) stats_.pages.add();
   if (found.reused) stats_.reused.add();
+  if (given_away) stats_.given_away.add();
   if (found.error) {
     stats_.errors.add();
   } else {

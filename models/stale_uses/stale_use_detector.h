@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "models/reference/reference_translator.h"
+#include "models/stale_uses/page_life.h"
 #include "models/stale_uses/stale_use_report.h"
 #include "models/stale_uses/stale_use_stats.h"
 #include "tlm/context.h"
@@ -26,6 +27,9 @@ class RemappingView {
 // needs. It is an error when an invalidation that covers it was complete before, else it is exposed: software
 // has changed the tables and not made sure yet that nobody uses what was there.
 //
+// It is an error, too, when the page is free at the time of the use, or has had another user since the
+// translation was last found right: software gave it away before the hardware had forgotten it.
+//
 // Set SimContext's `monitor` to it before the models are constructed, watch() all of them before the first
 // event. See docs/stale-uses.md.
 class StaleUseDetector : public sc_core::sc_module, public TranslationMonitor {
@@ -36,6 +40,9 @@ class StaleUseDetector : public sc_core::sc_module, public TranslationMonitor {
   // Uses of an IOMMU, and of an ATC behind it; the order of calls is that of their uses within an instant.
   void watch(const std::string& name, const TranslationUser& user, RemappingView& view,
              const TranslationUser* iommu = nullptr);
+
+  // Who knows which pages are free.
+  void watch_pages(PageLife life) { life_ = std::move(life); }
 
   void used(const TranslationUser& user, const TranslationUse& use) override;
 
@@ -85,7 +92,11 @@ class StaleUseDetector : public sc_core::sc_module, public TranslationMonitor {
   void judge(Watched& watched, const TranslationUse& use);
   // The first answer of the reference that differs, if any does.
   bool agrees(Watched& watched, const TranslationUse& use, ReferenceResult& answer) const;
-  void stale(const Watched& watched, const TranslationUse& use, const ReferenceResult& answer);
+  // The page is free, or not the one that the translation was given for. Notes that it is, if the tables
+  // agree.
+  bool is_given_away(const TranslationUse& use, bool agreed);
+  void stale(const Watched& watched, const TranslationUse& use, const ReferenceResult& answer,
+             bool given_away);
 
   const SimContext& context_;
   const unsigned listed_;
@@ -93,6 +104,13 @@ class StaleUseDetector : public sc_core::sc_module, public TranslationMonitor {
   std::map<const TranslationUser*, std::size_t> ranks_;
   std::vector<Pending> pending_;
   sc_core::sc_event judge_;
+  // A translation as it was last found right: the page, and which of its lives.
+  struct Right {
+    Addr page = 0;
+    std::uint64_t life = 0;
+  };
+  PageLife life_;
+  std::unordered_map<PageUser, Right, UserHash> rights_;
   std::unordered_map<Addr, Owner> owners_;  // by number of the physical page
   std::unordered_map<PageUser, Exposure, UserHash> exposures_;
   std::vector<StaleUse> errors_;

@@ -79,6 +79,7 @@ std::string StaleUse::sentence() const {
                                  space_of(use.requester, use.has_pasid, use.pasid), use.iova, use.address,
                                  to_string(use.origin), tables, invalidation());
   if (agreed != kNever) text += "; tables agreed until " + when(agreed);
+  if (given_away) text += "; the page was free, or somebody else's";
   if (reused) text += fmt::format("; the page was used by {} at {}", to_string(owner), when(owner_time));
   return text;
 }

@@ -26,9 +26,10 @@ struct PageUser {
 
 struct StaleUse {
   TranslationUse use;
-  std::string user;    // name of the IOMMU or ATC
-  bool error = false;  // false: exposed
-  std::string tables;  // what they say now
+  std::string user;         // name of the IOMMU or ATC
+  bool error = false;       // false: exposed
+  bool given_away = false;  // the page is free, or somebody else's since
+  std::string tables;       // what they say now
   CoveringInvalidation covering;
   Ps first = 0;         // time of the first stale use of this translation
   Ps agreed = kNever;   // of the last one that agreed with the tables

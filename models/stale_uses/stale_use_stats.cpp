@@ -9,7 +9,12 @@ void StaleUseStats::describe(StatRegistry& registry, const std::string& name) co
   };
   count("checked", checked, "Uses of translations that were compared with the tables.");
   count("errors", errors,
-        "Uses that differ from the tables after the invalidation that covers them was complete; always 0.");
+        "Uses that differ from the tables after the invalidation that covers them was complete, and "
+        "given_away; always 0.");
+  count(
+      "given_away", given_away,
+      "Uses of a page that the operating system had freed, or given to somebody else, since the translation "
+      "was last right.");
   static constexpr const char* kFrom[] = {"walk", "iotlb", "atc"};
   static constexpr const char* kText[] = {"a page walk of their own", "the IOTLB", "an ATC"};
   for (unsigned i = 0; i < 3; ++i) {

@@ -18,6 +18,7 @@ struct StaleUseStats {
   Counter writes[3];
   Counter pages;
   Counter reused;
+  Counter given_away;
   Histogram age;
 
   void describe(StatRegistry& registry, const std::string& name) const;

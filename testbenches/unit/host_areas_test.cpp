@@ -95,8 +95,8 @@ TEST(HostAreas, MoveTakesPagesAlong) {
   const std::uint64_t untouched = word_at(s.space, a + 3 * kPage);
   store(s.space, a + kPage, 5);
   const Addr page = s.space.translate(a + kPage);
-  Addr target = 0;
-  const Stale stale = s.space.move(a, a + 4 * kPage, target);
+  Stale stale;
+  const Addr target = s.space.move(a, a + 4 * kPage, stale).value();
   EXPECT_TRUE(stale.pages.empty());
   ASSERT_EQ(stale.spans.size(), 1U);
   EXPECT_EQ(stale.spans[0].start, a);
@@ -161,8 +161,7 @@ TEST(HostFork, TheChildReadsWhatWasWrittenOut) {
   Family f;
   const Addr a = f.space.map(kPage, Vma{});
   store(f.space, a, 42);
-  static_cast<void>(f.space.reclaim(a, a + kPage));
-  EXPECT_EQ(f.space.page_out(a, a + kPage), 1U);
+  EXPECT_EQ(f.space.page_out(f.space.reclaim(a, a + kPage)), 1U);
   Stale stale;
   ASSERT_TRUE(f.space.fork_into(f.child, stale));
   EXPECT_TRUE(f.child.is_major(a));
@@ -180,7 +179,7 @@ TEST(HostReclaim, PagesGoOutWithTheirBytesAndComeBack) {
   EXPECT_TRUE(stale.pages.empty());  // freed by page_out
   // A device that still had the translation writes; that is not lost.
   EXPECT_EQ(s.space.fault(a, true, false), FaultResult::kMapped);  // and one page is wanted back at once
-  EXPECT_EQ(s.space.page_out(a, a + 3 * kPage), 1U);
+  EXPECT_EQ(s.space.page_out(stale), 1U);
   EXPECT_EQ(s.space.swapped_pages(), 1U);
   EXPECT_FALSE(s.space.is_major(a));
   EXPECT_TRUE(s.space.is_major(a + kPage));
@@ -198,6 +197,77 @@ TEST(HostReclaim, DiscardedPagesBeginAnew) {
   EXPECT_EQ(s.space.discard(a, a + 2 * kPage).pages.size(), 1U);
   EXPECT_NE(s.space.find_area(a), nullptr);
   EXPECT_EQ(word_at(s.space, a), 0U);
+}
+
+// What a reclaim has parked, a munmap does not free before devices have been told again, and a change of
+// rights parks is not the reclaim's: its own invalidation does not cover it.
+TEST(HostReclaim, PagesAreFreeOnlyWhenTheirOwnInvalidationIsDone) {
+  Space s;
+  const Addr a = s.space.map(2 * kPage, Vma{});
+  store(s.space, a, 7);
+  store(s.space, a + kPage, 8);
+  const Addr first = s.space.translate(a);
+  const Addr second = s.space.translate(a + kPage);
+  const Stale out = s.space.reclaim(a, a + 2 * kPage);
+  const Stale unmapped = s.space.unmap(a, a + kPage);
+  EXPECT_EQ(unmapped.pages, std::vector<Addr>{first});
+  EXPECT_EQ(unmapped.spans.size(), 1U);
+  EXPECT_EQ(s.pages.users(first), 1U);
+  // Wanted back, then taken away again while the reclaim is under way.
+  EXPECT_EQ(s.space.fault(a + kPage, true, true), FaultResult::kMapped);
+  const Stale hidden = s.space.protect(a + kPage, a + 2 * kPage, false, false);
+  EXPECT_FALSE(hidden.empty());
+  EXPECT_EQ(s.space.page_out(out), 0U);
+  EXPECT_EQ(s.pages.users(second), 1U);
+  static_cast<void>(s.space.protect(a + kPage, a + 2 * kPage, true, true));
+  EXPECT_EQ(s.space.fault(a + kPage, true, true), FaultResult::kMapped);
+  const Stale again = s.space.reclaim(a, a + 2 * kPage);
+  EXPECT_EQ(s.space.page_out(out), 0U);
+  EXPECT_EQ(s.space.page_out(again), 1U);
+  EXPECT_EQ(word_at(s.space, a + kPage), 8U);
+}
+
+// SPEC: [LINUX mm/vma.c vma_merge]
+TEST(HostAreas, NeighboursThatAreAlikeBecomeOne) {
+  Space s;
+  Vma random;
+  random.content = Content::kRandom;
+  random.seed = 5;
+  const Addr a = s.space.map(8 * kPage, random);
+  const std::uint64_t last = word_at(s.space, a + 7 * kPage);
+  static_cast<void>(s.space.protect(a + 2 * kPage, a + 4 * kPage, true, false));
+  static_cast<void>(s.space.protect(a + 4 * kPage, a + 6 * kPage, true, false));
+  EXPECT_EQ(s.space.find_area(a)->end, a + 2 * kPage);
+  EXPECT_EQ(s.space.find_area(a + 2 * kPage)->end, a + 6 * kPage);
+  static_cast<void>(s.space.protect(a + 3 * kPage, a + 5 * kPage, true, true));
+  EXPECT_EQ(s.space.find_area(a + 3 * kPage)->end, a + 5 * kPage);
+  static_cast<void>(s.space.protect(a, a + 8 * kPage, true, true));
+  EXPECT_EQ(s.space.find_area(a)->end, a + 8 * kPage);
+  EXPECT_EQ(word_at(s.space, a + 7 * kPage), last);
+  // Advice to a part is no area of its own.
+  static_cast<void>(s.space.discard(a + kPage, a + 2 * kPage));
+  static_cast<void>(s.space.reclaim(a + 3 * kPage, a + 4 * kPage));
+  EXPECT_EQ(s.space.find_area(a + 3 * kPage)->start, a);
+  // Two mappings that happen to touch are not one: their first contents differ.
+  Vma other = random;
+  other.seed = 6;
+  s.space.map(kPage, other, a + 8 * kPage);
+  static_cast<void>(s.space.protect(a, a + 9 * kPage, true, true));
+  EXPECT_EQ(s.space.find_area(a)->end, a + 8 * kPage);
+}
+
+// What is not there costs nothing, however much it is.
+TEST(HostAreas, TebibytesWithAPage) {
+  Space s;
+  constexpr std::uint64_t kSize = std::uint64_t{1} << 40U;
+  const Addr a = s.space.map(kSize, Vma{});
+  store(s.space, a + kSize / 2, 3);
+  EXPECT_EQ(s.space.next_resident(a, a + kSize), a + kSize / 2);
+  EXPECT_EQ(s.space.next_resident(a + kSize / 2 + kPage, a + kSize), a + kSize);
+  EXPECT_FALSE(s.space.protect(a, a + kSize, true, false).empty());
+  EXPECT_EQ(s.space.page_out(s.space.reclaim(a, a + kSize)), 1U);
+  EXPECT_EQ(s.space.fault(a + kSize / 2, true, false), FaultResult::kMapped);
+  EXPECT_EQ(s.space.unmap(a, a + kSize).pages.size(), 1U);
 }
 
 TEST(HostReclaim, FilesAreMajorAtFirst) {
@@ -261,6 +331,28 @@ TEST(HostHuge, APartIsUnmappedPageByPage) {
   EXPECT_EQ(h.space.translate(a + 200 * kPage), page);
   EXPECT_EQ(word_at(h.space, a + 200 * kPage), 6U);
   EXPECT_TRUE(h.space.is_accessible(a, true));
+}
+
+// SPEC: [LINUX mm/pgtable-generic.c]: the table to split a huge page with is there before it is needed.
+TEST(HostHuge, IsSplitWithoutMemory) {
+  Huge h;
+  const Addr a = h.space.map(2 << 20U, h.area);
+  ASSERT_EQ(h.space.fault(a, true, true), FaultResult::kMapped);
+  while (h.pages.allocate().has_value()) {
+  }
+  const Stale stale = h.space.unmap(a + 16 * kPage, a + 32 * kPage);
+  EXPECT_EQ(stale.pages.size(), 16U);
+  EXPECT_TRUE(h.space.is_accessible(a, true));
+  EXPECT_FALSE(h.space.is_resident(a + 16 * kPage));
+  // Elsewhere tables would be needed.
+  Stale none;
+  EXPECT_FALSE(h.space.move(a, a + 16 * kPage, none).has_value());
+  EXPECT_TRUE(none.empty());
+  EXPECT_TRUE(h.space.is_accessible(a, true));
+  const std::uint64_t used = h.pages.used();
+  for (const Addr page : stale.pages) h.pages.free(page);
+  EXPECT_TRUE(h.space.move(a, a + 16 * kPage, none).has_value());
+  EXPECT_LE(h.pages.used(), used);
 }
 
 TEST(HostHuge, FreedPagesMakeARunAgain) {

@@ -12,7 +12,6 @@
 #include "models/host/page_table.h"
 #include "models/host/pasid_allocator.h"
 #include "models/host/process_memory.h"
-#include "models/host/shadow.h"
 #include "unit/host_memory_support.h"
 
 namespace svasim {
@@ -238,25 +237,6 @@ TEST(PasidAllocator, NeverMoreThanTwentyBits) {
   std::uint32_t last = 0;
   while (const auto pasid = pasids.allocate(1, ~0U)) last = pasid->value();
   EXPECT_EQ(last, 0xFFFFFU);
-}
-
-TEST(Shadow, FindsEveryWrongByte) {
-  Space s;
-  Vma random;
-  random.content = Content::kRandom;
-  const Addr start = s.space.map(4 * kPageSize, random);
-  Shadow shadow(*s.space.find_area(start));
-  EXPECT_EQ(shadow.compare(s.space, 0, 4 * kPageSize), 0U);
-  const unsigned char data[100] = {1, 2, 3};
-  ASSERT_EQ(s.space.fault(start, true, true), FaultResult::kMapped);
-  ASSERT_EQ(s.space.fault(start + kPageSize, true, true), FaultResult::kMapped);
-  shadow.write(kPageSize - 50, data, sizeof data);  // across a page boundary
-  EXPECT_GT(shadow.compare(s.space, 0, 4 * kPageSize), 90U);
-  s.space.write(start + kPageSize - 50, data, sizeof data);
-  EXPECT_EQ(shadow.compare(s.space, 0, 4 * kPageSize), 0U);
-  const unsigned char wrong[2] = {9, 9};
-  s.space.write(start + kPageSize - 1, wrong, sizeof wrong);
-  EXPECT_EQ(shadow.compare(s.space, 0, 4 * kPageSize), 2U);
 }
 
 }  // namespace

@@ -32,8 +32,7 @@ void close(Thread& thread, const StepParams& step) {
 
 void bind(Thread& thread, const StepParams& step) {
   const std::string device = thread.device_of(step);
-  thread.kernel().bind(thread.process(), device, [&thread, device](Errno error, SvaCore::Handle handle) {
-    if (handle != nullptr) thread.process().binds()[device].push_back(handle);
+  thread.kernel().bind(thread.process(), device, [&thread](Errno error, SvaCore::Handle handle) {
     note(thread, handle);
     thread.end(error);
   });
@@ -47,7 +46,7 @@ void unbind(Thread& thread, const StepParams& step) {
   const SvaCore::Handle handle = handles.back();
   handles.pop_back();
   thread.result().users = handle->users - 1;
-  thread.kernel().unbind(handle, [&thread] { thread.end(); });
+  thread.kernel().unbind(thread.process(), handle, [&thread] { thread.end(); });
 }
 
 void set_feature(Thread& thread, const StepParams& step) {

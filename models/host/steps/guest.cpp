@@ -29,7 +29,7 @@ void evict(Thread& thread, const StepParams& step) {
   Buffer& subject = thread.process().buffer(step.to);
   const AddressSpan part = thread.part_of(step);
   const auto ended = [&thread, &subject, &step, part, done = ends(thread)](Errno error, std::uint64_t pages) {
-    subject.shadow.forget(step.offset, part.end - part.start);
+    subject.shadow->forget(step.offset, part.end - part.start);
     done(error, pages);
   };
   thread.kernel().guest()->evict(thread.process().space().memory, part, ended);

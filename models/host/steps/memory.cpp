@@ -54,42 +54,47 @@ void verify(Thread& thread, const StepParams& step) {
 
 // After the step's call has taken its time, `change` changes page tables; then devices are told.
 void change_tables(Thread& thread, const StepParams& step, std::function<Stale(Addr start, Addr end)> change,
-                   std::function<void(std::uint64_t pages)> after) {
+                   std::function<void(const Stale& stale)> after) {
   const AddressSpan part = thread.part_of(step);
   const std::uint64_t count = (part.end - part.start) >> kPageShift;
   const HostParams& host = thread.kernel().params();
   thread.later(host.munmap_time + count * host.munmap_page_time,
                [&thread, part, change = std::move(change), after = std::move(after)] {
                  const Stale stale = change(part.start, part.end);
-                 const std::uint64_t pages = stale.pages.size();
-                 thread.result().pages = pages;
-                 thread.kernel().shoot_down(thread.process().space(), stale, [&thread, pages, after] {
-                   if (!thread.stopped()) after(pages);
+                 thread.result().pages = stale.pages.size();
+                 thread.kernel().shoot_down(thread.process().space(), stale, [&thread, stale, after] {
+                   if (!thread.stopped()) after(stale);
                  });
                });
 }
 
-// What another thread's operations are writing just now holds nothing definite.
-void verify_before_loss(Thread& thread, const StepParams& step, std::uint64_t length) {
+// Verifies what is about to be lost; `told` is to be run when devices know. False: another thread has moved
+// the buffer away since the call.
+bool lose(Thread& thread, const StepParams& step, Addr start, std::uint64_t length, Thread::Task& told) {
   Process& process = thread.process();
-  if (process.in_flight() == 0) process.verify_pages(process.buffer(step.to), step.offset, length);
+  Buffer& subject = process.buffer(step.to);
+  if (subject.start + step.offset != start) {
+    return false;
+  }
+  process.verify_pages(subject, step.offset, length);
+  told = process.lose(subject, step.offset, length);
+  return true;
 }
 
 // Pages go back to the system only when no device can reach them any more.
 void unmap(Thread& thread, const StepParams& step, const Thread::Task& then) {
   Buffer& subject = thread.process().buffer(step.to);
   const Ps called = thread.kernel().machine().now();
-  const auto change = [&thread, &subject, &step](Addr start, Addr end) {
-    const bool all = end - start == subject.size;
-    verify_before_loss(thread, step, end - start);
-    const Stale stale = thread.process().space().memory.unmap(start, end);
-    subject.mapped = !all;
-    return stale;
+  const auto told = std::make_shared<Thread::Task>([] {});
+  const auto change = [&thread, &subject, &step, told](Addr start, Addr end) {
+    if (lose(thread, step, start, end - start, *told) && end - start == subject.size) subject.mapped = false;
+    return thread.process().space().memory.unmap(start, end);
   };
-  change_tables(thread, step, change, [&thread, called, then](std::uint64_t pages) {
+  change_tables(thread, step, change, [&thread, called, told, then](const Stale& stale) {
+    (*told)();
     Kernel& kernel = thread.kernel();
     kernel.stats().unmaps.add();
-    kernel.stats().pages_unmapped.add(pages);
+    kernel.stats().pages_unmapped.add(stale.pages.size());
     kernel.stats().unmap_latency.record(kernel.machine().now() - called);
     then();
   });
@@ -97,9 +102,11 @@ void unmap(Thread& thread, const StepParams& step, const Thread::Task& then) {
 
 void map(Thread& thread, const StepParams& step) {
   Buffer& subject = thread.process().buffer(step.to);
-  const bool free = !subject.mapped;  // another thread may have been faster
-  if (free) thread.process().map_buffer(subject, step.place == "same" ? subject.start : 0);
-  thread.end(free ? Errno::kNone : Errno::kInvalid);
+  if (subject.mapped) {
+    return thread.end(Errno::kInvalid);  // another thread may have been faster
+  }
+  const Addr place = step.place == "same" ? subject.start : 0;
+  thread.end(thread.process().map_buffer(subject, place) ? Errno::kNone : Errno::kNoMemory);
 }
 
 void munmap(Thread& thread, const StepParams& step) {
@@ -118,7 +125,7 @@ void mprotect(Thread& thread, const StepParams& step) {
       [&thread, read, write](Addr start, Addr end) {
         return thread.process().space().memory.protect(start, end, read, write);
       },
-      [&thread](std::uint64_t) { thread.end(); });
+      [&thread](const Stale&) { thread.end(); });
 }
 
 // SPEC: [LINUX mm/mremap.c]: EFAULT when that is not one area.
@@ -129,34 +136,32 @@ void mremap(Thread& thread, const StepParams& step) {
       thread, step,
       [&thread, &subject, error](Addr start, Addr end) {
         ProcessMemory& memory = thread.process().space().memory;
+        Stale stale;
         const Vma* vma = memory.find_area(start);
-        if (vma == nullptr || vma->start != start || vma->end != end) return Stale{};
-        *error = Errno::kNone;
-        Addr target = 0;
-        const Stale stale = memory.move(start, end, target);
-        subject.start = target;
-        subject.shadow.move_to(target);
+        if (vma == nullptr || vma->start != start || vma->end != end) return stale;
+        const std::optional<Addr> target = memory.move(start, end, stale);
+        *error = target.has_value() ? Errno::kNone : Errno::kNoMemory;
+        subject.start = target.value_or(start);
         return stale;
       },
-      [&thread, error](std::uint64_t) { thread.end(*error); });
+      [&thread, error](const Stale&) { thread.end(*error); });
 }
 
 void madvise(Thread& thread, const StepParams& step) {
-  Buffer& subject = thread.process().buffer(step.to);
   const bool out = step.advice == "pageout";
-  const AddressSpan part = thread.part_of(step);
+  const auto told = std::make_shared<Thread::Task>([] {});
   change_tables(
       thread, step,
-      [&thread, &subject, &step, out](Addr start, Addr end) {
+      [&thread, &step, out, told](Addr start, Addr end) {
         ProcessMemory& memory = thread.process().space().memory;
         if (out) return memory.reclaim(start, end);
-        verify_before_loss(thread, step, end - start);
-        subject.shadow.forget(step.offset, end - start);
+        lose(thread, step, start, end - start, *told);
         return memory.discard(start, end);
       },
-      [&thread, out, part](std::uint64_t) {
+      [&thread, out, told](const Stale& stale) {
+        (*told)();
         if (out) {
-          thread.result().pages = thread.process().space().memory.page_out(part.start, part.end);
+          thread.result().pages = thread.process().space().memory.page_out(stale);
           thread.kernel().stats().pages_out.add(thread.result().pages);
         }
         thread.end();
