@@ -66,6 +66,7 @@ void Guest::run(const std::vector<SvaDeviceInfo>& devices, Task ended) {
   }
   run_programs([this] {
     if (!params_.teardown) {
+      state_ = State::kGone;
       over_();
     } else if (state_ == State::kRunning) {
       end(over_);
@@ -170,24 +171,26 @@ void Guest::inflate(std::uint64_t count, Moved moved) {
 }
 
 void Guest::deflate(std::uint64_t count, Moved moved) {
-  count = std::min<std::uint64_t>(count, balloon_.size());
-  const auto back = std::make_shared<std::uint64_t>(0);
+  const auto pages = std::make_shared<std::vector<Addr>>();
+  while (pages->size() < count && !balloon_.empty()) {
+    pages->push_back(balloon_.back());
+    balloon_.pop_back();
+  }
+  const auto back = std::make_shared<std::size_t>(0);
   guest_machine.call_host(
-      [this, count, back](const Task& answered) {
-        for (std::uint64_t i = 0; i < count; ++i) {
-          const Addr page = balloon_[balloon_.size() - 1 - i];
+      [this, pages, back](const Task& answered) {
+        for (const Addr page : *pages) {
           if (!guest_memory.find(page).has_value() && !guest_memory.restore(page)) break;
           ++*back;
         }
         stats_.guests.pages_given_back.add(*back);
         answered();
       },
-      [this, count, back, moved = std::move(moved)] {
-        for (std::uint64_t i = 0; i < *back; ++i) {
-          pages_.free(balloon_.back());
-          balloon_.pop_back();
+      [this, pages, back, moved = std::move(moved)] {
+        for (std::size_t i = 0; i < pages->size(); ++i) {
+          i < *back ? pages_.free((*pages)[i]) : balloon_.push_back((*pages)[i]);
         }
-        moved(*back == count ? Errno::kNone : Errno::kNoMemory, *back);
+        moved(*back == pages->size() ? Errno::kNone : Errno::kNoMemory, *back);
       });
 }
 
