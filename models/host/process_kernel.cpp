@@ -133,7 +133,7 @@ void ProcessKernel::end_program(std::size_t index, bool exited) {
     return;
   }
   if (!exited || programs_[index].process->params().addressing != "sva") {
-    // WHY: what is mapped for a device is pinned, so the device stops first.
+    // WHY the device stops first: mappings under way look at the memory.
     close_all(index, [this, &space] {
       // The kernel's memory stays until all have ended.
       if (!space.kernel) space.memory.release();
