@@ -135,7 +135,7 @@ void ProcessKernel::end_program(std::size_t index, bool exited) {
   // Calls of its threads end first.
   programs_[index].process->when_idle([this, index, exited, &space] {
     if (!exited || programs_[index].process->params().addressing != "sva") {
-      // WHY: what is mapped for a device is pinned, so the device stops first.
+      // WHY the device stops first: mappings under way look at the memory.
       close_all(index, [this, &space] {
         // The kernel's memory stays until all have ended.
         if (!space.kernel) space.memory.release();

@@ -99,6 +99,7 @@ struct Flushes : testing::Test {
     queue.add(iova, [this] { ++added; });
   }
   void end_flush() {
+    ASSERT_FALSE(flushing.empty());
     const Machine::Task done = std::move(flushing.front());
     flushing.erase(flushing.begin());
     done();
