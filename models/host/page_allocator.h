@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -43,7 +44,14 @@ class PageAllocator {
   // InternalError when the page is not allocated.
   void free(Addr page);
 
+  // A user that wants the page to stay where it is.
+  void pin(Addr page);
+  void unpin(Addr page);
+  bool is_pinned(Addr page) const { return pins_.count(page) != 0; }
+
   unsigned users(Addr page) const;
+  // Of these, not counting those who pinned it.
+  unsigned sharers(Addr page) const;
   unsigned node_of(Addr page) const;
   std::uint64_t used() const { return used_; }
   // Pages given out by another node than the one asked for.
@@ -67,6 +75,7 @@ class PageAllocator {
   std::uint64_t pages() const;
 
   std::vector<Node> nodes_;
+  std::map<Addr, unsigned> pins_;
   std::uint64_t used_ = 0;
   std::uint64_t elsewhere_ = 0;
   std::string owner_;

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "models/formats/x86_first_stage.h"
+#include "models/host/user_driver.h"
 
 namespace svasim {
 
@@ -148,9 +149,21 @@ void ProcessKernel::end_program(std::size_t index, bool exited) {
   });
 }
 
+std::vector<SvaSpace*> ProcessKernel::spaces() const {
+  std::vector<SvaSpace*> all;
+  for (const Program& program : programs_) {
+    if (program.begun && program.space->alive) all.push_back(program.space);
+  }
+  return all;
+}
+
 void ProcessKernel::close_all(std::size_t index, Task done) {
   Process& process = *programs_[index].process;
   const auto again = [this, index, done] { close_all(index, done); };
+  if (UserDriver* const driver = process.driver(); driver != nullptr && !driver->ended()) {
+    driver->end(again);
+    return;
+  }
   for (Opening& opening : process.openings()) {
     if (opening.closing) {
       // A thread of the process has begun to.
@@ -220,7 +233,7 @@ void ProcessKernel::open(Process& process, Opening& opening, Result result) {
 }
 
 void ProcessKernel::close(Process& /*process*/, Opening& opening, Result result) {
-  if (!opening.open || opening.closing) {
+  if (!opening.open || opening.closing || opening.view != nullptr) {
     return result(Errno::kInvalid);
   }
   opening.closing = true;

@@ -161,16 +161,42 @@ Stale ProcessMemory::protect(Addr start, Addr end, bool read, bool write) {
   return stale;
 }
 
+// SPEC: [LINUX mm/vmscan.c]: pages that are pinned stay.
 Stale ProcessMemory::reclaim(Addr start, Addr end) {
   Stale stale;
   bool removed = false;
+  const auto park = [&](Addr va, Addr page) { parked_[va] = page; };
   for (auto area = first_in(start, end); area != areas_.end() && area->first < end; ++area) {
     if (area->second.kind == AreaKind::kDevice) continue;
-    const auto park = [&](Addr va, Addr page) { parked_[va] = page; };
-    removed = remove_entries(area->second.start, area->second.end, park) || removed;
+    for (Addr va = area->second.start; va < area->second.end;) {
+      const auto leaf = table_.find(va);
+      const std::uint64_t size = leaf.has_value() ? Addr{1} << leaf->shift : kPageSize;
+      if (leaf.has_value() && !is_pinned(leaf->page, size)) {
+        removed = remove_entries(va, va + size, park) || removed;
+      }
+      va += size;
+    }
   }
   if (removed) stale.spans.push_back({start, end});
   return stale;
+}
+
+bool ProcessMemory::is_pinned(Addr page, std::uint64_t size) const {
+  for (std::uint64_t offset = 0; offset < size; offset += kPageSize) {
+    if (pages_.is_pinned(page + offset)) return true;
+  }
+  return false;
+}
+
+std::vector<AddressSpan> ProcessMemory::device_spans(AddressSpan physical) const {
+  std::vector<AddressSpan> spans;
+  for (const auto& [start, vma] : areas_) {
+    if (vma.kind != AreaKind::kDevice) continue;
+    const Addr first = std::max(physical.start, vma.physical);
+    const Addr end = std::min(physical.end, vma.physical + (vma.end - vma.start));
+    if (first < end) spans.push_back({start + (first - vma.physical), start + (end - vma.physical)});
+  }
+  return spans;
 }
 
 std::uint64_t ProcessMemory::page_out(Addr start, Addr end) {
@@ -311,7 +337,7 @@ FaultResult ProcessMemory::fault_present(const Vma& vma, Addr va, const PageTabl
   if (!write || leaf.writable) {
     return FaultResult::kAlreadyMapped;
   }
-  if (vma.kind == AreaKind::kDevice || leaf.level > 1 || pages_.users(leaf.page) == 1) {
+  if (vma.kind == AreaKind::kDevice || leaf.level > 1 || pages_.sharers(leaf.page) == 1) {
     table_.set_writable(leaf, true);
     return FaultResult::kAlreadyMapped;
   }
@@ -346,6 +372,9 @@ FaultResult ProcessMemory::fault(Addr address, bool read, bool write, Stale* sta
     return fault_present(*vma, va, *leaf, write, stale);
   }
   if (vma->kind == AreaKind::kDevice) {
+    if (vma->there != nullptr && !*vma->there) {
+      return FaultResult::kNotThere;
+    }
     const bool mapped = table_.map(va, vma->physical + (va - vma->start), 1, vma->write, write);
     resident_ += mapped ? 1 : 0;
     return mapped ? FaultResult::kMapped : FaultResult::kNoMemory;
