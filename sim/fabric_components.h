@@ -2,6 +2,7 @@
 #pragma once
 
 #include "models/atc/atc.h"
+#include "models/formats/pci_config.h"
 #include "models/iommu/iommu.h"
 #include "models/link/link.h"
 #include "models/memory/memory.h"
@@ -89,7 +90,11 @@ class MemoryComponent : public ModelComponent<MemoryWiring, memory_wiring, Memor
  public:
   using ModelComponent::ModelComponent;
   std::vector<AddressRange> ranges() const override {
-    return {{params().bus, params().model.base, params().model.size}};
+    std::vector<AddressRange> ranges = {{params().bus, params().model.base, params().model.size}};
+    if (params().model.config != 0) {
+      ranges.push_back({params().bus, params().model.config, pci_config::kBytes});
+    }
+    return ranges;
   }
   std::vector<Claim> claims() const override { return {bus_claim()}; }
   void construct(const std::string& name, SimContext& context, const SocketPlan&) override {

@@ -127,6 +127,12 @@ void DmaClients::detach(Client& client, Task done) {
   });
 }
 
+bool DmaClients::uses(unsigned device) const {
+  return std::any_of(clients_.begin(), clients_.end(), [device](const auto& client) {
+    return client->device == device && client->state != State::kDetached;
+  });
+}
+
 void DmaClients::release() {
   for (const auto& client : clients_) {
     if (client->state == State::kDetached && !client->auxiliary) client->api->release();

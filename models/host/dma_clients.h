@@ -38,6 +38,8 @@ class DmaClients {
             Opening& opening, Result result);
   // Undoes it. The device has stopped.
   void close(Opening& opening, Task done);
+  // Somebody has, or had until just now, a domain of the device attached.
+  bool uses(unsigned device) const;
   // Gives all tables back; nothing is open.
   void release();
 

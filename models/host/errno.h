@@ -12,6 +12,7 @@ namespace svasim {
 enum class Errno : std::uint8_t {
   kNone = 0,
   kNoEntry = 2,
+  kBadFile = 9,
   kAgain = 11,
   kNoMemory = 12,
   kAccess = 13,
@@ -21,14 +22,16 @@ enum class Errno : std::uint8_t {
   kNoDevice = 19,
   kInvalid = 22,
   kNoSpace = 28,
+  kSeek = 29,
   kRange = 34,
   kOverflow = 75,
   kNotSupported = 95,
 };
 
-inline constexpr std::array<std::pair<Errno, const char*>, 14> kErrnoNames = {
+inline constexpr std::array<std::pair<Errno, const char*>, 16> kErrnoNames = {
     {{Errno::kNone, "none"},
      {Errno::kNoEntry, "ENOENT"},
+     {Errno::kBadFile, "EBADF"},
      {Errno::kAgain, "EAGAIN"},
      {Errno::kNoMemory, "ENOMEM"},
      {Errno::kAccess, "EACCES"},
@@ -38,6 +41,7 @@ inline constexpr std::array<std::pair<Errno, const char*>, 14> kErrnoNames = {
      {Errno::kNoDevice, "ENODEV"},
      {Errno::kInvalid, "EINVAL"},
      {Errno::kNoSpace, "ENOSPC"},
+     {Errno::kSeek, "ESPIPE"},
      {Errno::kRange, "ERANGE"},
      {Errno::kOverflow, "EOVERFLOW"},
      {Errno::kNotSupported, "EOPNOTSUPP"}}};

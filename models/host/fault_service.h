@@ -47,6 +47,9 @@ class FaultService : public PageRequestSink {
   // The device reports no faults any more; what it waits for is answered.
   void remove_device(unsigned iommu, RequesterId device);
 
+  // Notes what a group has reached on its way.
+  void log(const IopfGroup& group, FaultStep step);
+
   std::uint64_t in_flight() const;
   void dump_in_flight(const std::string& who, std::ostream& out) const;
 
@@ -76,7 +79,6 @@ class FaultService : public PageRequestSink {
   void served(const std::shared_ptr<Serving>& serving);
   void go_on(const std::shared_ptr<Serving>& serving);
   void answer(const Serving& serving, PageResponseCode code);
-  void log(const IopfGroup& group, FaultStep step);
   Worker* worker_of(const IopfGroupRef& group);
 
   Machine& machine_;

@@ -9,6 +9,7 @@
 #include "base/bits.h"
 #include "base/params.h"
 #include "models/host/dma_params.h"
+#include "models/host/iommufd_params.h"
 #include "models/host/workload_params.h"
 
 namespace svasim {
@@ -311,6 +312,8 @@ struct HostParams {
   DsaDriverParams dsa;
   std::vector<GuestParams> guests;
   DmaParams dma;
+  IommufdParams iommufd;
+  VfioParams vfio;
   std::vector<ProcessParams> processes;
 };
 
@@ -358,6 +361,8 @@ inline const ParamTable<HostParams>& host_params() {
           .group("dsa", &P::dsa, dsa_driver_params(), "DSA devices.")
           .groups("guests", &P::guests, guest_params(), "Virtual machines on the host.")
           .group("dma", &P::dma, dma_params(), "Domains of the DMA API.")
+          .group("iommufd", &P::iommufd, iommufd_params(), "Devices that user space drives.")
+          .group("vfio", &P::vfio, vfio_params(), "Memory of devices that others map.")
           .groups("processes", &P::processes, process_params(), "The workload: what runs on the host.")
           .check([](const P& p, const Complain& bad) {
             if (p.memory_base % kPageSize != 0) {

@@ -72,6 +72,8 @@ void HostStats::describe(StatRegistry& registry, const std::string& prefix) cons
   count("registers.accesses", register_accesses, kCount, kTiming, "Register reads and writes by the CPUs.");
   count("registers.errors", register_errors, kCount, kInvariant, "Register accesses answered with an error.");
 
+  user_devices.describe(registry, prefix);
+
   count("operations.completed", operations, kCount, kInvariant,
         "Device operations that completed with success.");
   count("operations.failed", operations_failed, kCount, kInvariant,

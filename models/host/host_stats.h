@@ -5,6 +5,7 @@
 
 #include "base/stats.h"
 #include "models/host/guest_stats.h"
+#include "models/host/iommufd_stats.h"
 
 namespace svasim {
 
@@ -61,6 +62,7 @@ struct HostStats {
   Counter bytes_wrong;
   Histogram operation_latency;
   GuestStats guests;
+  IommufdStats user_devices;
 
   void describe(StatRegistry& registry, const std::string& prefix) const;
 };

@@ -109,6 +109,13 @@ IoDomain::Attachment& IoDomain::attachment_of(IoTarget target) {
   return *found;
 }
 
+void IoDomain::replace(IoDomain& to, IoTarget target, Task done) {
+  const Attachment attachment = attachment_of(target);
+  attachments_.erase(attachments_.begin() + (&attachment_of(target) - attachments_.data()));
+  to.attachments_.push_back(attachment);
+  attachment.iommu->replace(target.device, target.pasid, to.translation(), std::move(done));
+}
+
 void IoDomain::silence(IoTarget target, Task done) {
   Attachment& attachment = attachment_of(target);
   attachment.silenced = true;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "models/formats/page_table_format.h"
@@ -18,10 +19,21 @@ namespace svasim {
 // Numbers of domains; 1 is that of all shared address spaces. SPEC: [VTD 6.2.3.1]
 class DomainIds {
  public:
-  DomainId allocate() { return DomainId(next_++); }
+  // The lowest free one; there has to be one.
+  DomainId allocate() {
+    std::uint16_t id = kFirst;
+    while (used_.count(id) != 0) ++id;
+    used_.insert(id);
+    return DomainId(id);
+  }
+  bool full() const { return used_.size() == kEnd - kFirst; }
+  void free(DomainId id) { used_.erase(id.value()); }
+  std::size_t used() const { return used_.size(); }
 
  private:
-  std::uint16_t next_ = IoTranslation::kSharedDomain.value() + 1;
+  static constexpr std::uint16_t kFirst = IoTranslation::kSharedDomain.value() + 1;
+  static constexpr std::uint16_t kEnd = 0xFFFF;
+  std::set<std::uint16_t> used_;
 };
 
 // Translated by a second stage that the kernel fills: what DMA mappings, guests and user-space drivers
@@ -64,6 +76,8 @@ class IoDomain {
   void attach(IommuDriver& iommu, IoTarget target, Task done);
   // Puts a first stage of `levels` over it; `first` is the address of its top table in this domain.
   void attach_nested(IommuDriver& iommu, IoTarget target, Addr first, unsigned levels, Task done);
+  // Has `to` translate what this one did.
+  void replace(IoDomain& to, IoTarget target, Task done);
   // Its process has exited: translations go, its faults are not recorded any more; detach() follows.
   void silence(IoTarget target, Task done);
   // Afterwards no translation and no page request of it is left.

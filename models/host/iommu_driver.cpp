@@ -152,8 +152,12 @@ void IommuDriver::attach(RequesterId id, Devices can, Task done) {
 void IommuDriver::bind(RequesterId device, Pasid pasid, const IoTranslation& translation, Task done) {
   const auto [binding, fresh] = bindings_.insert({{device, pasid}, translation});
   SVASIM_CHECK(fresh, "a PASID of a device is bound twice");
-  tables_.set(device, pasid, translation, VtdEcap::SMPWCS::get(ecap_) != 0);
   stats_.binds.add();
+  set_entry(device, pasid, translation, std::move(done));
+}
+
+void IommuDriver::set_entry(RequesterId device, Pasid pasid, const IoTranslation& translation, Task done) {
+  tables_.set(device, pasid, translation, VtdEcap::SMPWCS::get(ecap_) != 0);
   if (VtdCap::CM::get(cap_) == 0) {
     machine_.after(1, std::move(done));
     return;
@@ -163,6 +167,18 @@ void IommuDriver::bind(RequesterId device, Pasid pasid, const IoTranslation& tra
       translation.has_first() ? make_pasid_iotlb_pasid(translation.domain, pasid)
                               : make_iotlb_domain(translation.domain)};
   queue_.submit(descriptors, std::move(done));
+}
+
+// SPEC: [LINUX drivers/iommu/intel/pasid.c] P is a hand-over bit: other fields change only when nobody can
+// still read them. MODEL: so requests fault in between, where Linux writes the entry at once.
+void IommuDriver::replace(RequesterId device, Pasid pasid, const IoTranslation& translation, Task done) {
+  Script script(machine_);
+  take_entry(script, device, pasid, 0);
+  script.step([=](const Task& next) {
+    bindings_.at({device, pasid}) = translation;
+    set_entry(device, pasid, translation, next);
+  });
+  script.run(std::move(done));
 }
 
 const IoTranslation& IommuDriver::translation_of(RequesterId device, Pasid pasid) const {

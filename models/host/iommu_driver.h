@@ -51,6 +51,8 @@ class IommuDriver {
   // Translates the device's requests with this PASID; kNoPasid: those without one. `done` when the device
   // sees the change.
   void bind(RequesterId device, Pasid pasid, const IoTranslation& translation, Task done);
+  // Another translation in place of the one it has.
+  void replace(RequesterId device, Pasid pasid, const IoTranslation& translation, Task done);
   // Afterwards no translation of the PASID and no page request is left anywhere.
   void unbind(RequesterId device, Pasid pasid, Task done);
   // The process has exited but its device is still active: translations go and its faults are not recorded
@@ -101,6 +103,8 @@ class IommuDriver {
                       unsigned shift) const;
   // Takes P, and with it everything cached; `set` are bits to leave in the entry.
   void take_entry(Script& script, RequesterId device, Pasid pasid, std::uint64_t set);
+  // Writes an entry that is not present.
+  void set_entry(RequesterId device, Pasid pasid, const IoTranslation& translation, Task done);
   // Frees the entry and waits until no page request of the PASID is anywhere.
   void free_entry(Script& script, RequesterId device, Pasid pasid);
   void drain(RequesterId device, Pasid pasid, const Task& next);

@@ -19,9 +19,11 @@
 
 namespace svasim {
 
-class Guest;
+class AddressView;
 class DmaView;
+class Guest;
 class Process;
+class UserDevices;
 
 // A work queue that a process has opened.
 struct Opening {
@@ -29,14 +31,19 @@ struct Opening {
   unsigned device = 0;
   unsigned queue = 0;
   DsaDriver* driver = nullptr;
-  bool recovers = true;            // from pages that are not there
-  SvaCore::Handle bond = nullptr;  // of an address space that the device shares
-  DmaView* dma = nullptr;          // otherwise: what the device sees of the memory
+  bool recovers = true;               // from pages that are not there
+  SvaCore::Handle bond = nullptr;     // of an address space that the device shares
+  DmaView* dma = nullptr;             // or what the device sees of the memory, mapped by the kernel
+  const AddressView* view = nullptr;  // or where the device finds it, mapped by the process
   std::optional<Pasid> pasid;
   bool open = false;   // somebody opens it, has it open or closes it
   bool ready = false;  // its portal is mapped
 
-  DsaDriver::Faults faults() const { return recovers ? driver->faults() : DsaDriver::Faults::kFinal; }
+  // Who drives a device from user space does not go on after a fault that the device could not wait for.
+  DsaDriver::Faults faults() const {
+    const bool final = !recovers || (view != nullptr && driver->faults() != DsaDriver::Faults::kBlock);
+    return final ? DsaDriver::Faults::kFinal : driver->faults();
+  }
 };
 
 // System calls. Those with a Result end by calling it, at once or later.
@@ -76,6 +83,8 @@ class Kernel {
   virtual Guest* guest() { return nullptr; }
   // Ends a virtual machine, whatever its devices do. kNoEntry when it has ended.
   virtual void destroy_guest(const std::string& name, Result result) = 0;
+  // Devices that user space drives; nullptr: it has none.
+  virtual UserDevices* user_devices() { return nullptr; }
   // Begins the process that was declared as this one's child.
   virtual void fork(Process& parent, const std::string& child, Result result) = 0;
 };

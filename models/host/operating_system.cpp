@@ -27,9 +27,14 @@ OperatingSystem::OperatingSystem(const Ground& ground, const HostParams& params,
     : ProcessKernel(ground, params, platform, {params.memory_base, params.memory_size, ground.name}, *this),
       done_(std::move(done)),
       queues_(platform.devices.size(), 0),
-      dma_(*this, sva_, domains_, [this](unsigned device) {
-        return DmaClients::Device{&iommu_of(device), requester_of(device)};
-      }) {
+      dma_(*this, sva_, domains_,
+           [this](unsigned device) {
+             return DmaClients::Device{&iommu_of(device), requester_of(device)};
+           }),
+      user_devices_(*this, {[this](unsigned device) -> IommuDriver& { return iommu_of(device); },
+                            [this](unsigned device) -> DsaDriver& { return *devices_[device]; }, faults_,
+                            sva_, domains_, [this] { return spaces(); },
+                            [this](unsigned device) { return dma_.uses(device); }}) {
   for (const NodeParams& node : params_.nodes) pages_.add_node(node.base, node.size);
   make_drivers();
   make_programs(processes_of(params_, ""),
@@ -205,6 +210,7 @@ void OperatingSystem::open_queue(Opening& opening, Task done) {
 }
 
 void OperatingSystem::open_mapping(Process& process, Opening& opening, Result result) {
+  if (sva_.is_owned(opening.device)) return result(Errno::kBusy);
   dma_.open(process.params(), process.space().memory, process.records(), opening,
             [this, &opening, result = std::move(result)](Errno error) {
               if (error != Errno::kNone) {
@@ -335,13 +341,19 @@ std::vector<HostCheck> OperatingSystem::checks() const {
   if (params_.teardown && !params_.processes.empty()) {
     add("unbound", stats_.unbinds.value == stats_.binds.value, stats_.unbinds.value,
         std::to_string(stats_.binds.value));
+    const IommufdStats& user = stats_.user_devices;
+    if (user.maps.value != 0) {
+      add("pages_unpinned", user.pages_unpinned.value == user.pages_pinned.value, user.pages_unpinned.value,
+          std::to_string(user.pages_pinned.value));
+      add("iommufd_objects", user_devices_.objects() == 0, user_devices_.objects(), "0");
+    }
   }
   for (const HostCheck& check : board_.checks()) result.push_back(check);
   return result;
 }
 
 std::uint64_t OperatingSystem::in_flight() const {
-  std::uint64_t count = faults_.in_flight() + programs_in_flight();
+  std::uint64_t count = faults_.in_flight() + user_devices_.in_flight() + programs_in_flight();
   for (const auto& iommu : iommus_) count += iommu->in_flight();
   for (const auto& guest : guests_) count += guest->in_flight();
   return count;
@@ -349,6 +361,7 @@ std::uint64_t OperatingSystem::in_flight() const {
 
 void OperatingSystem::dump_in_flight(std::ostream& out) const {
   faults_.dump_in_flight(name_, out);
+  user_devices_.dump_in_flight(name_, out);
   for (const auto& iommu : iommus_) iommu->dump_in_flight(out);
   dump_programs(out);
   for (const auto& guest : guests_) guest->dump_in_flight(out);

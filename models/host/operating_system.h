@@ -11,6 +11,7 @@
 #include "models/host/guest.h"
 #include "models/host/iommu_driver.h"
 #include "models/host/process_kernel.h"
+#include "models/host/user_devices.h"
 
 namespace svasim {
 
@@ -55,6 +56,7 @@ class OperatingSystem : private SvaHardware, public ProcessKernel {
   void close_queue(Opening& opening, Task done) override;
 
   // Kernel.
+  UserDevices* user_devices() override { return &user_devices_; }
   void destroy_guest(const std::string& name, Result result) override;
 
   // SvaHardware.
@@ -74,6 +76,7 @@ class OperatingSystem : private SvaHardware, public ProcessKernel {
   std::vector<unsigned> queues_;  // by device: work queues given to processes
   DomainIds domains_;
   DmaClients dma_;
+  UserDevices user_devices_;
   std::vector<std::unique_ptr<Guest>> guests_;
   bool finished_ = false;
 };

@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "base/pattern.h"
+#include "models/host/address_view.h"
 
 namespace svasim {
 
@@ -326,20 +327,26 @@ void Operations::send(std::uint32_t slot) {
   memory().write(record, &empty, sizeof empty);
   DsaDescriptor descriptor;
   const DmaView* view = opening_->dma;
-  descriptor.completion_address = view == nullptr ? record : view->kept(record, sizeof empty).value_or(0);
+  descriptor.completion_address =
+      view == nullptr ? device_address(record) : view->kept(record, sizeof empty).value_or(0);
   descriptor.transfer_size = static_cast<std::uint32_t>(operation.to.length);
   std::uint64_t flags =
       DsaFlags::COMPLETION_ADDRESS_VALID::kMask | DsaFlags::REQUEST_COMPLETION_RECORD::kMask;
   if (operation.opcode != DsaOpcode::kNoop) {
     flags |= opening_->faults() == DsaDriver::Faults::kBlock ? DsaFlags::BLOCK_ON_FAULT::kMask : 0;
-    descriptor.destination = view == nullptr ? address(operation.to) : jobs_[slot].destination;
+    descriptor.destination =
+        view == nullptr ? device_address(address(operation.to)) : jobs_[slot].destination;
     descriptor.source = operation.opcode == DsaOpcode::kFill ? operation.pattern
-                        : view == nullptr                    ? address(operation.from)
+                        : view == nullptr                    ? device_address(address(operation.from))
                                                              : jobs_[slot].source;
   }
   descriptor.set_operation(operation.opcode, flags);
   if (step_->batch > 1) make_batch(slot, descriptor);
   opening_->driver->submit(opening_->queue, descriptor);
+}
+
+Addr Operations::device_address(Addr user) const {
+  return opening_->view == nullptr ? user : opening_->view->device_address(user);
 }
 
 // Writes the list of an operation and makes `descriptor` that of its batch. Members that succeed write no
@@ -362,7 +369,7 @@ void Operations::make_batch(std::uint32_t slot, DsaDescriptor& descriptor) {
   memory().write(list, members_.data(), bytes);
   DsaDescriptor batch;
   batch.completion_address = descriptor.completion_address;
-  batch.source = list;
+  batch.source = device_address(list);
   batch.transfer_size = step_->batch;
   batch.set_operation(DsaOpcode::kBatch,
                       DsaFlags::COMPLETION_ADDRESS_VALID::kMask | DsaFlags::REQUEST_COMPLETION_RECORD::kMask);
@@ -380,9 +387,13 @@ void Operations::poll() {
                            std::min<std::size_t>(polled_.size() - begin, kPageSize));
   }
   for (std::uint32_t slot = 0; slot < slots_.size(); ++slot) {
-    if (slots_[slot].active && slots_[slot].sent && polled_[slot * kRecordSpacing] != 0) {
+    if (!slots_[slot].active || !slots_[slot].sent) continue;
+    if (polled_[slot * kRecordSpacing] != 0) {
       last_news_ = machine_.now();
       complete(slot);
+    } else if (step_->give_up != 0 && machine_.now() - slots_[slot].submitted >= step_->give_up) {
+      // The record may be used again: by now the device does nothing with it.
+      fail(slot, "has no completion record yet and is given up");
     }
   }
   poll_again();

@@ -108,6 +108,8 @@ class Operations {
   void unmap(std::uint32_t slot);
   Addr address(const Span& span) const { return buffers_.buffer(span.buffer).start + span.offset; }
   void send(std::uint32_t slot);
+  // What the device calls an address of the process.
+  Addr device_address(Addr user) const;
   void poll();
   void poll_again();
   void complete(std::uint32_t slot);

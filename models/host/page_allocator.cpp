@@ -145,6 +145,23 @@ void PageAllocator::share(Addr page) {
   ++node.users[index(node, page)];
 }
 
+void PageAllocator::pin(Addr page) {
+  share(page);
+  ++pins_[page];
+}
+
+void PageAllocator::unpin(Addr page) {
+  const auto found = pins_.find(page);
+  SVASIM_CHECK(found != pins_.end(), "a page was unpinned that is not pinned");
+  if (--found->second == 0) pins_.erase(found);
+  free(page);
+}
+
+unsigned PageAllocator::sharers(Addr page) const {
+  const auto found = pins_.find(page);
+  return users(page) - (found == pins_.end() ? 0 : found->second);
+}
+
 unsigned PageAllocator::users(Addr page) const {
   const Node& node = nodes_[node_of(page)];
   return node.users[index(node, page)];

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -43,9 +44,16 @@ class PageAllocator {
   // InternalError when the page is not allocated.
   void free(Addr page);
 
+  // A user that wants the page to stay where it is.
+  void pin(Addr page);
+  void unpin(Addr page);
+  bool is_pinned(Addr page) const { return pins_.count(page) != 0; }
+
   unsigned users(Addr page) const;
   // 0: the page is free; else how often it has been given out; nullopt: it is in none of the nodes.
   std::optional<std::uint64_t> life(Addr page) const;
+  // Of these, not counting those who pinned it.
+  unsigned sharers(Addr page) const;
   unsigned node_of(Addr page) const;
   std::uint64_t used() const { return used_; }
   // Pages given out by another node than the one asked for.
@@ -70,6 +78,7 @@ class PageAllocator {
   std::uint64_t pages() const;
 
   std::vector<Node> nodes_;
+  std::map<Addr, unsigned> pins_;
   std::uint64_t used_ = 0;
   std::uint64_t elsewhere_ = 0;
   std::string owner_;

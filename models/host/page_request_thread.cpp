@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "models/formats/vtd_registers.h"
+#include "models/host/io_translation.h"
 
 namespace svasim {
 
@@ -126,7 +127,7 @@ void PageRequestThread::scan(RequesterId device, Pasid pasid, const Task& next) 
       for (std::uint64_t at = VtdPqHead::OFFSET::in_place(head); at != end;
            at = (at + kPageRequestDescriptorBytes) & (bytes_ - 1)) {
         const PageRequest request = read_at(at);
-        if (request.requester == device && request.has_pasid && request.pasid == pasid) {
+        if (request.requester == device && (request.has_pasid ? request.pasid : kNoPasid) == pasid) {
           machine_.after(params_.faults.queue_read_time, [=] { scan(device, pasid, next); });
           return;
         }

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "models/host/user_driver.h"
 
 namespace svasim {
 
@@ -26,6 +27,30 @@ Process::Process(const ProcessParams& params, Kernel& kernel, SvaSpace& space, s
                                                 thread.submits() ? thread.outstanding : 0, kernel_, *this,
                                                 more_rngs_.back()));
   }
+}
+
+Process::~Process() = default;
+
+std::vector<AddressSpan> Process::records() const {
+  std::vector<AddressSpan> spans;
+  for (const auto& thread : threads_) {
+    const AddressSpan span = thread->operations().records();
+    if (span.end != span.start) spans.push_back(span);
+  }
+  return spans;
+}
+
+const Buffer* Process::buffer_at(Addr address) const {
+  const auto found = std::find_if(buffers_.begin(), buffers_.end(), [address](const Buffer& buffer) {
+    return buffer.mapped && address >= buffer.start && address < buffer.start + buffer.size;
+  });
+  return found == buffers_.end() ? nullptr : &*found;
+}
+
+UserDriver* Process::driver() {
+  UserDevices* const devices = kernel_.user_devices();
+  if (driver_ == nullptr && devices != nullptr) driver_ = std::make_unique<UserDriver>(*devices, *this);
+  return driver_.get();
 }
 
 unsigned Process::index_of(const std::string& name) const {
@@ -60,6 +85,7 @@ bool Process::map_buffer(Buffer& buffer, Addr address) {
              : p.kind == "device" ? AreaKind::kDevice
                                   : AreaKind::kAnonymous;
   vma.physical = p.physical;
+  if (UserDevices* const devices = kernel_.user_devices()) vma.there = devices->vfio().there(p.physical);
   vma.huge = p.huge;
   vma.node = p.node;
   vma.inherited = p.inherited;
@@ -95,15 +121,6 @@ Process::Task Process::lose(Buffer& buffer, std::uint64_t offset, std::uint64_t 
 void Process::bring_in(const Buffer& buffer, std::uint64_t offset) {
   const FaultResult result = space_.memory.fault(buffer.start + offset, true, buffer.params.writable);
   if (!is_handled(result)) kernel_.pages().too_small("the resident pages of " + params_.name);
-}
-
-std::vector<AddressSpan> Process::records() const {
-  std::vector<AddressSpan> spans;
-  for (const auto& thread : threads_) {
-    const AddressSpan span = thread->operations().records();
-    if (span.end != span.start) spans.push_back(span);
-  }
-  return spans;
 }
 
 void Process::set_up() {

@@ -17,6 +17,8 @@
 
 namespace svasim {
 
+class UserDriver;
+
 // MODEL: each thread runs alone on its own CPU and polls its completion records; finding one costs at
 // most one poll interval.
 class Process : public BufferSet {
@@ -25,6 +27,7 @@ class Process : public BufferSet {
 
   // openings: the devices it may open, with the work queues it gets there.
   Process(const ProcessParams& params, Kernel& kernel, SvaSpace& space, std::vector<Opening> openings);
+  ~Process() override;
 
   // Maps the buffers and brings in what is to be resident. Takes no time.
   void set_up();
@@ -44,6 +47,10 @@ class Process : public BufferSet {
   Opening& opening(const std::string& device);
   // Bonds beside those of openings, a handle for each bind.
   std::map<std::string, std::vector<SvaCore::Handle>>& binds() { return binds_; }
+  // The buffer at an address; nullptr: there is none mapped.
+  const Buffer* buffer_at(Addr address) const;
+  // What it does as a driver; nullptr when its kernel lets no process be one.
+  UserDriver* driver();
   // Calls of open, close, bind and unbind under way; `task` runs, at once or later, when there is none.
   void call_begins() { ++calls_; }
   void call_ends();
@@ -98,6 +105,7 @@ class Process : public BufferSet {
   std::vector<Task> when_idle_;
   bool exited_ = false;
   std::function<void(bool)> finished_;
+  std::unique_ptr<UserDriver> driver_;
 };
 
 }  // namespace svasim

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "models/formats/x86_first_stage.h"
+#include "models/host/user_driver.h"
 
 namespace svasim {
 
@@ -151,9 +152,21 @@ void ProcessKernel::end_program(std::size_t index, bool exited) {
   });
 }
 
+std::vector<SvaSpace*> ProcessKernel::spaces() const {
+  std::vector<SvaSpace*> all;
+  for (const Program& program : programs_) {
+    if (program.begun && program.space->alive) all.push_back(program.space);
+  }
+  return all;
+}
+
 void ProcessKernel::close_all(std::size_t index, Task done) {
   Process& process = *programs_[index].process;
   const auto again = [this, index, done] { close_all(index, done); };
+  if (UserDriver* const driver = process.driver(); driver != nullptr && !driver->ended()) {
+    driver->end(again);
+    return;
+  }
   for (Opening& opening : process.openings()) {
     if (opening.open) {
       close(process, opening, [again](Errno) { again(); });
@@ -240,7 +253,7 @@ void ProcessKernel::open(Process& process, Opening& opening, Result result) {
 }
 
 void ProcessKernel::close(Process& process, Opening& opening, Result result) {
-  if (!opening.ready) {
+  if (!opening.ready || opening.view != nullptr) {
     return result(Errno::kInvalid);
   }
   opening.ready = false;

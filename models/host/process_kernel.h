@@ -94,6 +94,8 @@ class ProcessKernel : public Kernel {
   virtual void open_queue(Opening& opening, Task done) = 0;
   virtual void close_queue(Opening& opening, Task done) = 0;
 
+  // Address spaces of processes that run.
+  std::vector<SvaSpace*> spaces() const;
   unsigned device_number(const std::string& name) const;
   std::uint64_t programs_done() const;
   std::uint64_t programs_total() const;

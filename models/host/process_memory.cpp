@@ -227,6 +227,7 @@ Stale ProcessMemory::protect(Addr start, Addr end, bool read, bool write) {
   return stale;
 }
 
+// SPEC: [LINUX mm/vmscan.c]: pages that are pinned stay.
 Stale ProcessMemory::reclaim(Addr start, Addr end) {
   Stale stale;
   stale.reclaim = ++reclaims_;
@@ -234,10 +235,35 @@ Stale ProcessMemory::reclaim(Addr start, Addr end) {
   for_parts(start, end, [&](const Vma& vma, Addr from, Addr to) {
     if (vma.kind == AreaKind::kDevice) return;
     const auto park = [&](Addr va, Addr page) { parked_[va] = {page, stale.reclaim}; };
-    removed = remove_entries(from, to, park) || removed;
+    for (Addr va = from; va < to;) {
+      const auto leaf = table_.find(va);
+      const std::uint64_t size = leaf.has_value() ? Addr{1} << leaf->shift : kPageSize;
+      const Addr next = std::min(to, (va & ~(size - 1)) + size);
+      if (leaf.has_value() && !is_pinned(leaf->page, size))
+        removed = remove_entries(va, next, park) || removed;
+      va = next;
+    }
   });
   if (removed) stale.spans.push_back({start, end});
   return stale;
+}
+
+bool ProcessMemory::is_pinned(Addr page, std::uint64_t size) const {
+  for (std::uint64_t offset = 0; offset < size; offset += kPageSize) {
+    if (pages_.is_pinned(page + offset)) return true;
+  }
+  return false;
+}
+
+std::vector<AddressSpan> ProcessMemory::device_spans(AddressSpan physical) const {
+  std::vector<AddressSpan> spans;
+  for (const auto& [start, vma] : areas_) {
+    if (vma.kind != AreaKind::kDevice) continue;
+    const Addr first = std::max(physical.start, vma.physical);
+    const Addr end = std::min(physical.end, vma.physical + (vma.end - vma.start));
+    if (first < end) spans.push_back({start + (first - vma.physical), start + (end - vma.physical)});
+  }
+  return spans;
 }
 
 // Pages that were parked since for another reason are not its business: devices may still reach them.
@@ -397,7 +423,7 @@ FaultResult ProcessMemory::fault_present(const Vma& vma, Addr va, const PageTabl
   if (!write || leaf.writable) {
     return FaultResult::kAlreadyMapped;
   }
-  if (vma.kind == AreaKind::kDevice || leaf.level > 1 || pages_.users(leaf.page) == 1) {
+  if (vma.kind == AreaKind::kDevice || leaf.level > 1 || pages_.sharers(leaf.page) == 1) {
     table_.set_writable(leaf, true);
     return FaultResult::kAlreadyMapped;
   }
@@ -432,6 +458,9 @@ FaultResult ProcessMemory::fault(Addr address, bool read, bool write, Stale* sta
     return fault_present(*vma, va, *leaf, write, stale);
   }
   if (vma->kind == AreaKind::kDevice) {
+    if (vma->there != nullptr && !*vma->there) {
+      return FaultResult::kNotThere;
+    }
     const bool mapped = table_.map(va, vma->physical + (va - vma->start), 1, vma->write, write);
     resident_ += mapped ? 1 : 0;
     return mapped ? FaultResult::kMapped : FaultResult::kNoMemory;

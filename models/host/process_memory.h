@@ -37,10 +37,11 @@ struct Vma {
   std::uint64_t seed = 0;
   AreaKind kind = AreaKind::kAnonymous;
   Addr physical = 0;
-  bool huge = false;        // 2 MiB pages where there is room
-  unsigned node = 0;        // of the memory its pages come from first
-  bool inherited = true;    // by fork
-  std::uint64_t first = 0;  // number of the page at `start`, for its first contents
+  const bool* there = nullptr;  // kDevice: whether the device answers; nullptr: always
+  bool huge = false;            // 2 MiB pages where there is room
+  unsigned node = 0;            // of the memory its pages come from first
+  bool inherited = true;        // by fork
+  std::uint64_t first = 0;      // number of the page at `start`, for its first contents
 
   bool contains(Addr address) const { return address >= start && address < end; }
   bool operator==(const Vma& other) const;
@@ -56,6 +57,7 @@ enum class FaultResult : std::uint8_t {
   kCopied,         // a page shared since a fork was copied
   kNoArea,         // no VMA at the address
   kNoRight,        // the VMA does not allow it
+  kNotThere,       // the memory of the device is switched off: SIGBUS
   kNoMemory,
 };
 constexpr bool is_handled(FaultResult result) {
@@ -118,6 +120,8 @@ class ProcessMemory {
   // fault in between gets its page back.
   Stale reclaim(Addr start, Addr end);
   std::uint64_t page_out(const Stale& reclaimed);  // how many pages were still without an entry
+  // The parts of areas of a device that map these physical addresses.
+  std::vector<AddressSpan> device_spans(AddressSpan physical) const;
   // Moves [start, end), which has to lie in one area (InternalError), with its pages behind everything mapped
   // so far, and returns where that is. nullopt: no addresses or no memory for its tables; nothing has
   // changed.
@@ -179,6 +183,7 @@ class ProcessMemory {
   bool remove_entries(Addr start, Addr end, const std::function<void(Addr va, Addr page)>& keep);
   FaultResult fault_present(const Vma& vma, Addr va, const PageTable::Leaf& leaf, bool write, Stale* stale);
   bool fault_huge(const Vma& vma, Addr va, bool write);
+  bool is_pinned(Addr page, std::uint64_t size) const;
   bool can_be_huge(const Vma& vma, Addr va) const;
   void first_contents(const Vma& vma, Addr va, unsigned char* data) const;
 

@@ -8,7 +8,7 @@
 namespace svasim {
 
 unsigned SvaCore::add_device(const SvaDeviceInfo& info) {
-  devices_.push_back({info, false, false, {}});
+  devices_.push_back({info, false, false, {}, 0});
   return static_cast<unsigned>(devices_.size()) - 1;
 }
 
@@ -76,6 +76,7 @@ Errno SvaCore::can_bind(const Device& device, const SvaSpace& space) const {
   if (!space.dma_compatible) return Errno::kBusy;
   if (group_size(device.info.group) != 1) return Errno::kInvalid;
   if (!device.sva) return Errno::kNoDevice;
+  if (owner_of(device) != 0) return Errno::kBusy;
   return Errno::kNone;
 }
 
@@ -144,7 +145,31 @@ SvaCore::Bound SvaCore::bind(unsigned index, SvaSpace& space, std::any data, Exi
   return {Errno::kNone, bond};
 }
 
+std::uint64_t SvaCore::owner_of(const Device& device) const {
+  for (const Device& other : devices_) {
+    if (other.info.group == device.info.group && other.owner != 0) return other.owner;
+  }
+  return 0;
+}
+
+Errno SvaCore::own(unsigned index, std::uint64_t owner) {
+  Device& device = devices_[index];
+  const auto in_group = [&](unsigned other) { return devices_[other].info.group == device.info.group; };
+  for (const Bond& bond : bonds_) {
+    if (in_group(bond.device)) return Errno::kBusy;
+  }
+  for (unsigned other = 0; other < devices_.size(); ++other) {
+    if (in_group(other) && !devices_[other].claimed.empty()) return Errno::kBusy;
+  }
+  if (device.owner != 0 || (owner_of(device) != 0 && owner_of(device) != owner)) return Errno::kBusy;
+  device.owner = owner;
+  return Errno::kNone;
+}
+
+void SvaCore::disown(unsigned index) { devices_[index].owner = 0; }
+
 Errno SvaCore::claim(unsigned index, Pasid pasid) {
+  if (owner_of(devices_[index]) != 0) return Errno::kBusy;
   for (const Bond& bond : bonds_) {
     if (bond.device == index && bond.space->pasid == pasid) return Errno::kBusy;
   }

@@ -119,6 +119,13 @@ class SvaCore {
   std::optional<Pasid> alloc_global_pasid(unsigned device);
   void free_global_pasid(unsigned device, Pasid pasid);
 
+  // Gives a device, with all devices of its group, to somebody who attaches what he wants to all its PASIDs.
+  // kBusy: it is bound, a PASID is claimed, or another owner has one of the group.
+  // SPEC: [LINUX iommu_device_claim_dma_owner]
+  Errno own(unsigned device, std::uint64_t owner);
+  void disown(unsigned device);
+  bool is_owned(unsigned device) const { return owner_of(devices_[device]) != 0; }
+
   // Has the PASID of a device used by a domain that is not shared (another kind of attachment).
   Errno claim(unsigned device, Pasid pasid);
 
@@ -128,10 +135,13 @@ class SvaCore {
     bool iopf = false;
     bool sva = false;
     std::vector<Pasid> claimed;
+    std::uint64_t owner = 0;  // 0: the kernel
   };
 
   Errno can_bind(const Device& device, const SvaSpace& space) const;
   Errno give_pasid(const Device& device, SvaSpace& space);
+  // Whose the device's group is; 0: the kernel's.
+  std::uint64_t owner_of(const Device& device) const;
   unsigned group_size(const std::string& group) const;
   void forget(Handle handle);
 

@@ -406,6 +406,8 @@ class WorkloadChecks {
         bad("process", "process " + step.process + " does not have " + process.name + " as its parent");
       }
     }
+    if (kind_of(step).uses("bar")) check_bar(step, bad);
+    if (step.error == "none") check_objects(process, step, bad);
     if (step.action == "wait") {
       if (step.step.empty()) {
         bad("step", "waits for no step");
@@ -414,6 +416,41 @@ class WorkloadChecks {
       }
     }
     if (step.action == "expect") check_expect(place, steps, index, bad);
+  }
+
+  // That some step of the process makes what this one names.
+  void check_objects(const ProcessParams& process, const StepParams& step, const Bad& bad) const {
+    const auto need = [&](const char* key, const std::string& name, const std::vector<std::string>& makers) {
+      if (!kind_of(step).uses(key) || name.empty()) return;
+      if (std::find(makers.begin(), makers.end(), step.action) != makers.end()) return;
+      bool made = false;
+      for_each_step(process, [&](const StepParams& other) {
+        if (std::find(makers.begin(), makers.end(), other.action) == makers.end()) return;
+        const std::string& made_here = other.action == "iommufd_open"        ? other.context
+                                       : other.action == "fault_queue_alloc" ? other.faults
+                                                                             : other.object;
+        made = made || made_here == name;
+      });
+      if (!made) bad(key, "no step of the process makes \"" + name + "\"");
+    };
+    need("context", step.context, {"iommufd_open"});
+    need("parent", step.parent, {"ioas_alloc"});
+    need("faults", step.faults, {"fault_queue_alloc"});
+    if (step.action == "iommufd_attach") {
+      need("object", step.object, {"ioas_alloc", "hwpt_alloc"});
+    } else if (step.action == "iommufd_destroy") {
+      need("object", step.object, {"ioas_alloc", "hwpt_alloc", "fault_queue_alloc"});
+    } else if (step.action != "hwpt_alloc") {
+      need("object", step.object, {"ioas_alloc"});
+    }
+  }
+
+  void check_bar(const StepParams& step, const Bad& bad) const {
+    std::vector<std::string> names;
+    for (const BarParams& bar : host_.vfio.bars) names.push_back(bar.name);
+    if (std::find(names.begin(), names.end(), step.bar) == names.end()) {
+      bad("bar", "vfio.bars has no \"" + step.bar + "\"" + suggestion(step.bar, names));
+    }
   }
 
   void check_part(const ProcessParams& process, const StepParams& step, const Bad& bad) const {

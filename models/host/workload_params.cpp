@@ -96,7 +96,8 @@ const ParamTable<StepParams>& step_params() {
                  "MODEL")
           .bytes("length", &P::length, "0 B", "0 B", "1 TiB",
                  "Length of that part; 0: to the end of the buffer.", "MODEL")
-          .bytes("size", &P::size, "4 KiB", "1 B", "2 GiB", "Bytes of one operation.", "MODEL")
+          .bytes("size", &P::size, "4 KiB", "1 B", "2 GiB",
+                 "Bytes of one operation; fault_read: of the read.", "MODEL")
           .count("count", &P::count, "1", 1, std::uint64_t{1} << 40U, "How many operations.", "MODEL")
           .count(
               "batch", &P::batch, "1", 1, 32768,
@@ -124,8 +125,10 @@ const ParamTable<StepParams>& step_params() {
           .address("pattern", &P::pattern, "0x5AA5C33C0FF09669", "Eight bytes a fill repeats.", "MODEL")
           .choice("place", &P::place, "same", {"same", "new"},
                   "Where mmap and remap put the buffer: at its old address, or at one never used.", "MODEL")
-          .time("time", &P::time, "1 us", "1 ps", "1000 s", "How long sleep sleeps.", "MODEL")
-          .flag("write", &P::write, "true", "touch: stores rather than loads.", "MODEL")
+          .time("time", &P::time, "1 us", "1 ps", "1000 s",
+                "How long sleep sleeps; fault_serve: for each page, besides the call that maps it.", "MODEL")
+          .flag("write", &P::write, "true", "touch: stores rather than loads; ioas_map: devices may write.",
+                "MODEL")
           .choice("rights", &P::rights, "read_write", {"none", "read", "read_write"},
                   "mprotect: what is allowed from now on; dma_map: what the device may do.",
                   "LINUX mm/mprotect.c")
@@ -136,6 +139,24 @@ const ParamTable<StepParams>& step_params() {
               "LINUX mm/madvise.c")
           .choice("feature", &P::feature, "sva", {"sva", "iopf"}, "enable, disable: which.",
                   "LINUX drivers/iommu/iommu.c")
+          .text("context", &P::context, "iommufd", "Of which context of iommufd.", "MODEL")
+          .text("object", &P::object, "ioas", "Name of an object of iommufd: the one that is made, or used.",
+                "MODEL")
+          .text("parent", &P::parent, "ioas", "hwpt_alloc: the I/O address space it is made of.",
+                "LINUX IOMMU_HWPT_ALLOC")
+          .text("faults", &P::faults, "", "Name of a fault queue.", "LINUX IOMMU_FAULT_QUEUE_ALLOC")
+          .count("cookie", &P::cookie, "0", 0, ~std::uint64_t{0},
+                 "iommufd_bind: what user space calls the device; fault_write: which group.", "MODEL")
+          .address("iova", &P::iova, "0", "ioas_map: I/O virtual address of the part; 0: the kernel chooses.",
+                   "LINUX IOMMU_IOAS_MAP_FIXED_IOVA")
+          .count("pasid", &P::pasid, "0", 0, kMaxPasid, "PASID of the device; 0: requests without one.",
+                 "LINUX include/linux/iommu.h IOMMU_NO_PASID")
+          .choice("response", &P::response, "success", {"success", "invalid"}, "fault_write: the answer.",
+                  "LINUX include/uapi/linux/iommufd.h")
+          .text("bar", &P::bar, "", "Which memory of a device: a name in `vfio.bars`.", "MODEL")
+          .time("give_up", &P::give_up, "0 ps", "0 ps", "1000 s",
+                "Operations: one without completion record after this time has failed; 0: wait for ever.",
+                "MODEL")
           .choice(
               "error", &P::error, "none", errno_choices(),
               "What the step has to end with; anything else fails a check of the run. any: whatever it is.",
@@ -245,7 +266,9 @@ std::vector<std::string> devices_opened(const ProcessParams& process) {
   };
   add(process.device);
   for_each_step(process, [&](const StepParams& step) {
-    if (step.action == "open") add(step.device);
+    if (step.action == "open" || step.action == "iommufd_bind" || step.action == "queue_enable") {
+      add(step.device);
+    }
   });
   return names;
 }

@@ -56,6 +56,16 @@ struct StepParams {
   std::string rights;
   std::string advice;
   std::string feature;
+  std::string context;
+  std::string object;
+  std::string parent;
+  std::string faults;
+  std::uint64_t cookie;
+  std::uint64_t iova;
+  unsigned pasid;
+  std::string response;
+  std::string bar;
+  Ps give_up;
   std::string error;
   std::string step;
   std::string statistic;

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "models/formats/pci_config.h"
 #include "tlm/compare_swap.h"
 #include "tlm/direct_grant.h"
 #include "tlm/pcie_protocol.h"
@@ -19,7 +20,7 @@ Memory::Memory(sc_core::sc_module_name name, const MemoryParams& params, SimCont
       wake_("wake"),
       contents_(params.size),
       transfer_(params.bandwidth),
-      direct_(context.loose() && !params.llc.enable),
+      direct_(context.loose() && !params.llc.enable && params.config == 0),
       interleave_shift_(static_cast<unsigned>(__builtin_ctzll(params.interleave))),
       llc_(params.llc, context.seed, std::string(this->name()) + ".llc"),
       channels_(params.latency, params.channels, params.llc.enable ? params.llc.latency : kNever) {
@@ -187,10 +188,8 @@ void Memory::look(Addr offset, unsigned char* data, unsigned length) const {
 void Memory::access(tlm::tlm_generic_payload& payload) {
   const Addr offset = payload.get_address() - params_.base;
   const unsigned length = payload.get_data_length();
-  if (!contents_.contains(offset, length)) {
-    stats_.errors.add();
-    payload.set_response_status(tlm::TLM_ADDRESS_ERROR_RESPONSE);
-    return;
+  if (!memory_space_ || !contents_.contains(offset, length)) {
+    return access_outside(payload);
   }
   if (payload.is_read()) {
     contents_.read(offset, payload.get_data_ptr(), length);
@@ -208,6 +207,27 @@ void Memory::access(tlm::tlm_generic_payload& payload) {
     }
     stats_.writes.add();
     stats_.bytes_written.add(length);
+  }
+  payload.set_response_status(tlm::TLM_OK_RESPONSE);
+}
+
+void Memory::access_outside(tlm::tlm_generic_payload& payload) {
+  const Addr offset = payload.get_address() - params_.config;
+  if (params_.config == 0 || offset >= pci_config::kBytes || payload.get_data_length() != 4) {
+    stats_.errors.add();
+    payload.set_response_status(tlm::TLM_ADDRESS_ERROR_RESPONSE);
+    return;
+  }
+  std::uint32_t value = 0;
+  if (payload.is_read()) {
+    if (offset == pci_config::kCommand && memory_space_) value = PciCommand::kMemorySpace;
+    std::memcpy(payload.get_data_ptr(), &value, sizeof value);
+  } else if (payload.is_write()) {
+    std::memcpy(&value, payload.get_data_ptr(), sizeof value);
+    if (offset == pci_config::kCommand) memory_space_ = (value & PciCommand::kMemorySpace) != 0;
+    // SPEC: [PCIE 6.6.2]: a function level reset clears the Command register.
+    if (offset == pci_config::kDeviceControl && (value & PciDeviceControl::kReset) != 0)
+      memory_space_ = false;
   }
   payload.set_response_status(tlm::TLM_OK_RESPONSE);
 }

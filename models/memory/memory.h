@@ -24,6 +24,8 @@ namespace svasim {
 //
 // With a last-level cache, a hit is answered after the cache's latency and takes no turn on a channel.
 //
+// With a configuration space it is the memory behind a device's BAR: see `config` of its parameters.
+//
 // Direct access is given in loose timing, to a page that was written, and never taken back. Not with a
 // last-level cache, which has to see every access.
 //
@@ -61,6 +63,8 @@ class Memory : public sc_core::sc_module, public Inspectable, private FwReceiver
   Channels::Served serve();
   void respond(const Channels::Served& served);
   void access(tlm::tlm_generic_payload& payload);
+  // What the contents do not answer: the configuration space, or nobody.
+  void access_outside(tlm::tlm_generic_payload& payload);
   void compare_swap(tlm::tlm_generic_payload& payload, Addr offset);
   unsigned channel_of(Addr address) const {
     return static_cast<unsigned>(address >> interleave_shift_) & (params_.channels - 1);
@@ -77,6 +81,7 @@ class Memory : public sc_core::sc_module, public Inspectable, private FwReceiver
   Channels channels_;
   std::vector<Channels::Served> served_;  // early, for an untimed access
   std::uint64_t untagged_ = 0;
+  bool memory_space_ = true;  // Command.MSE
   MemoryStats stats_;
 };
 

@@ -58,6 +58,7 @@ struct MemoryParams {
   std::uint64_t bandwidth;
   unsigned channels;
   std::uint64_t interleave;
+  std::uint64_t config;
   LlcParams llc;
 };
 
@@ -80,6 +81,11 @@ inline const ParamTable<MemoryParams>& memory_params() {
                  "Consecutive bytes on one channel; a power of two. An access uses the channel of its first "
                  "byte.",
                  "MODEL")
+          .address("config", &MemoryParams::config, "0",
+                   "Memory of a device: where its configuration space is, 4 KiB with the Command and the "
+                   "Device Control register. While Memory Space Enable is 0 the memory does not answer. 0: "
+                   "none, it always answers.",
+                   "PCIE 7.5.1.1.3")
           .group("llc", &MemoryParams::llc, llc_params(), "Last-level cache.")
           .check([](const MemoryParams& p, const Complain& bad) {
             if (!is_power_of_two(p.channels)) {
@@ -93,6 +99,9 @@ inline const ParamTable<MemoryParams>& memory_params() {
             }
             if (p.base % kPageSize != 0) {
               bad("base", "the first address is not a multiple of 4 KiB");
+            }
+            if (p.config % kPageSize != 0) {
+              bad("config", "a configuration space begins at a multiple of 4 KiB");
             }
           });
   return table;

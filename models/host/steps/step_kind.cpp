@@ -9,8 +9,8 @@ namespace svasim {
 const std::vector<StepKind>& step_kinds() {
   static const std::vector<StepKind> kinds = [] {
     std::vector<StepKind> all;
-    for (const auto rows :
-         {operation_steps, memory_steps, device_steps, dma_steps, flow_steps, guest_steps}) {
+    for (const auto rows : {operation_steps, memory_steps, device_steps, dma_steps, user_device_steps,
+                            flow_steps, guest_steps}) {
       for (StepKind& kind : rows()) all.push_back(std::move(kind));
     }
     return all;

@@ -52,6 +52,7 @@ std::vector<StepKind> operation_steps();
 std::vector<StepKind> memory_steps();
 std::vector<StepKind> device_steps();
 std::vector<StepKind> dma_steps();
+std::vector<StepKind> user_device_steps();
 std::vector<StepKind> flow_steps();
 std::vector<StepKind> guest_steps();
 
