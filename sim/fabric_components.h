@@ -378,15 +378,13 @@ class AtcComponent : public ModelComponent<AtcWiring, atc_wiring, Atc>, public D
     std::uint64_t parts = 0;
     for (const Counter& part : stats.page_fault_parts) parts += part.value;
     checks.equal(name + ".page_fault_parts_sum_to_latency_ps", parts, stats.page_fault_latency.sum());
+    if (params().model.misbehave.ignores_credits || model().in_flight() != 0) return;
+    checks.equal(name + ".page_request_credits", model().page_request_credits(),
+                 params().model.page_requests.credits());
   }
   void watch_uses(Binder& binder, StaleUseDetector& detector) override {
     auto& root = binder.port<RootPort>(iommu(binder));
     detector.watch(name(), model(), root.remapping(), &root.iommu());
-  }
-  void add_checks(const std::string& name, RunChecks& checks) const override {
-    if (params().model.misbehave.ignores_credits || model().in_flight() != 0) return;
-    checks.equal(name + ".page_request_credits", model().page_request_credits(),
-                 params().model.page_requests.credits());
   }
 
  private:

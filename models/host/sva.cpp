@@ -179,6 +179,7 @@ Errno SvaCore::claim(unsigned index, Pasid pasid) {
 
 std::optional<Pasid> SvaCore::alloc_global_pasid(unsigned index) {
   Device& device = devices_[index];
+  if (owner_of(device) != 0) return std::nullopt;
   const auto pasid = pasids_.allocate(device.info.lowest_pasid, device.info.highest_pasid);
   if (pasid.has_value()) device.claimed.push_back(*pasid);
   return pasid;

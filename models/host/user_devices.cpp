@@ -81,7 +81,7 @@ void UserDevices::give_back(unsigned device, Task done) {
   const Task again = [this, device, done] { give_back(device, done); };
   for (Opening* opening : enabled_) {
     if (opening->device != device) continue;
-    if (!opening->closing) return disable_queue(*opening, again);
+    if (opening->ready) return disable_queue(*opening, again);
     // A step of its process has begun to.
     constexpr Ps kAgain = 1'000'000;
     return kernel_.machine().after(kAgain, again);

@@ -373,7 +373,7 @@ TEST(IommufdAttach, ReplacingAnswersWhatWaitedForTheOldTable) {
 
 // --- faults. SPEC: [LINUX drivers/iommu/iommufd/fault.c, struct iommu_hwpt_pgfault] ---
 
-struct Faults : testing::Test {
+struct IommufdFaults : testing::Test {
   System s;
   std::uint32_t dev = s.bind(0, 1).id;
   std::uint32_t queue_id = s.fault_queue();
@@ -383,7 +383,7 @@ struct Faults : testing::Test {
   void SetUp() override { ASSERT_EQ(s.attach(dev, kPasid, hwpt), Errno::kNone); }
 };
 
-TEST_F(Faults, RecordsSayWhoWhatAndWhichGroup) {
+TEST_F(IommufdFaults, RecordsSayWhoWhatAndWhichGroup) {
   s.hardware.fault(0, kPasid, 2);
   ASSERT_EQ(queue.read(80, records), Errno::kNone);
   ASSERT_EQ(records.size(), 2U);
@@ -398,7 +398,7 @@ TEST_F(Faults, RecordsSayWhoWhatAndWhichGroup) {
   EXPECT_EQ(records[1].cookie, 1U);
 }
 
-TEST_F(Faults, ReadsWholeGroupsOnly) {
+TEST_F(IommufdFaults, ReadsWholeGroupsOnly) {
   s.hardware.fault(0, kPasid, 2);
   s.hardware.fault(0, kPasid, 3);
   EXPECT_EQ(queue.read(79, records), Errno::kSeek);
@@ -413,7 +413,7 @@ TEST_F(Faults, ReadsWholeGroupsOnly) {
   EXPECT_FALSE(queue.readable());
 }
 
-TEST_F(Faults, EachGroupIsAnsweredOnceByItsCookie) {
+TEST_F(IommufdFaults, EachGroupIsAnsweredOnceByItsCookie) {
   s.hardware.fault(0, kPasid, 1);
   EXPECT_EQ(queue.write(1, true), Errno::kInvalid);  // not read yet
   ASSERT_EQ(queue.read(40, records), Errno::kNone);
@@ -423,7 +423,7 @@ TEST_F(Faults, EachGroupIsAnsweredOnceByItsCookie) {
   EXPECT_EQ(s.hardware.successes, 1U);
 }
 
-TEST_F(Faults, DetachAnswersReadAndUnreadOnesOfThatPasidOnly) {
+TEST_F(IommufdFaults, DetachAnswersReadAndUnreadOnesOfThatPasidOnly) {
   ASSERT_EQ(s.attach(dev, Pasid(4), hwpt), Errno::kNone);
   s.hardware.fault(0, kPasid, 1);
   ASSERT_EQ(queue.read(40, records), Errno::kNone);
