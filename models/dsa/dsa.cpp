@@ -6,14 +6,9 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "tlm/deferrable_write.h"
 
 namespace svasim {
-
-namespace {
-
-constexpr std::uint64_t kPortalsPerQueue = 4 * kDsaPortalPage;
-
-}  // namespace
 
 Dsa::Dsa(sc_core::sc_module_name name, const DsaParams& params, SimContext& context)
     : sc_core::sc_module(name),
@@ -26,7 +21,6 @@ Dsa::Dsa(sc_core::sc_module_name name, const DsaParams& params, SimContext& cont
       commands_(params, registers_, *this),
       dispatch_(params.queues, params.groups),
       queues_(params.queues),
-      in_progress_(params.queues, 0),
       engines_(params.engines),
       groups_(params.groups),
       tasks_(std::size_t{params.engines} * (params.descriptors_in_progress + params.batches_in_progress)),
@@ -88,12 +82,12 @@ void Dsa::run() {
   }
   while (arrivals_.due() <= now) {
     tlm::tlm_generic_payload& payload = *arrivals_.pop();
-    const bool is_read = access(payload, now);
+    const Ps answer = access(payload, now);
     tlm::tlm_phase phase = tlm::END_REQ;
     sc_core::sc_time delay = to_sc(1);
     down_in_->nb_transport_bw(payload, phase, delay);
     phase = tlm::BEGIN_RESP;
-    delay = to_sc(is_read ? params_.register_latency : 1);
+    delay = to_sc(std::max<Ps>(answer, 1));
     down_in_->nb_transport_bw(payload, phase, delay);
   }
   // WHY in turn: nobody is first at the buffers for ever.
@@ -117,8 +111,8 @@ void Dsa::run() {
   wake_.arm(arrivals_.due());
 }
 
-// One access to BAR0 or BAR2 at `when`; true when it is a read.
-bool Dsa::access(tlm::tlm_generic_payload& payload, Ps when) {
+// One access to BAR0 or BAR2 at `when`; how long its answer takes.
+Ps Dsa::access(tlm::tlm_generic_payload& payload, Ps when) {
   const Addr address = payload.get_address();
   unsigned char* data = payload.get_data_ptr();
   const unsigned length = payload.get_data_length();
@@ -133,48 +127,67 @@ bool Dsa::access(tlm::tlm_generic_payload& payload, Ps when) {
       }
       registers_.read(offset, data, length);
     }
-    return true;
+    return params_.register_latency;
+  }
+  auto* deferrable = payload.get_extension<DeferrableWrite>();
+  if (!in_registers) {
+    const bool taken = submit(address - params_.bar2, data, length, deferrable != nullptr, when);
+    if (deferrable != nullptr) deferrable->accepted = taken;
+    if (!taken) (deferrable != nullptr ? stats_.deferred : stats_.dropped).add();
+  }
+  if (deferrable != nullptr) {
+    return params_.portal_latency;
   }
   if (!in_registers) {
-    submit(address - params_.bar2, data, length, when);
-    return false;
+    return 0;
   }
   if (registers_.write(static_cast<std::uint32_t>(address - params_.bar0), data, length)) {
     if (commands_.begin()) {
       push(when + params_.command_latency, Event::kCommand, 0, 0);
     } else {
-      report_error(DsaStatus::kCommandWhileActive, nullptr, 0, false, 0);
+      report(event_of(DsaStatus::kCommandWhileActive, nullptr, 0, false, 0), kNone);
     }
   }
+  write_events();
   send_unmasked();
-  return false;
+  return 0;
 }
 
-// SPEC: [DSA 3.3, 9.3]
-void Dsa::submit(std::uint64_t offset, const unsigned char* data, unsigned length, Ps when) {
-  const std::uint64_t number = offset / kPortalsPerQueue;
+// SPEC: [DSA 3.3, 9.3]: shared queues take deferrable writes, dedicated ones the others.
+bool Dsa::submit(std::uint64_t offset, const unsigned char* data, unsigned length, bool deferrable, Ps when) {
+  const std::uint64_t number = offset / kDsaPortalsPerQueue;
   const DsaPortal portal = dsa_portal_kind(offset);
   const bool msix = portal == DsaPortal::kUnlimited || portal == DsaPortal::kLimited;
   if (number >= params_.queues || length != kDsaPortalBytes || offset % kDsaPortalBytes != 0 || !msix ||
-      registers_.queue_state(static_cast<unsigned>(number)) != DsaWqState::kEnabled) {
-    stats_.dropped.add();
-    return;
+      commands_.refuses_submissions()) {
+    return false;
   }
   DsaSubmission submission;
+  submission.queue = static_cast<unsigned>(number);
+  const DsaQueueConfig& queue = queues_[submission.queue];
+  if (registers_.queue_state(submission.queue) != DsaWqState::kEnabled || queue.dedicated == deferrable) {
+    return false;
+  }
+  if (deferrable) {
+    // The threshold may change while the queue is enabled.
+    const unsigned most =
+        portal == DsaPortal::kLimited ? registers_.queue_config(submission.queue).threshold : queue.size;
+    if (dispatch_.waiting(submission.queue) >= most) return false;
+  }
   std::memcpy(&submission.descriptor, data, sizeof submission.descriptor);
   submission.arrived = when;
   submission.ready = when + params_.portal_latency;
-  submission.queue = static_cast<unsigned>(number);
   submission.number = next_submission_++;
+  submission.has_pasid = queue.pasid_enable;
+  submission.pasid = queue.dedicated ? queue.pasid : submission.descriptor.pasid();
+  submission.privileged = queue.dedicated ? queue.privileged : submission.descriptor.privileged();
   if (!dispatch_.push(submission)) {
-    stats_.dropped.add();
-    Task lost;
-    lost.submission = submission;
-    report_error(DsaStatus::kQueueOverflow, &lost, 0, false, 0);
-    return;
+    report(event_of(DsaStatus::kQueueOverflow, &submission, 0, false, 0), kNone);
+    return false;
   }
   stats_.submitted.add();
   wake_.arm(submission.ready);
+  return true;
 }
 
 void Dsa::command_finished() {
@@ -184,84 +197,17 @@ void Dsa::command_finished() {
   }
 }
 
-// SPEC: [DSA 9.2]
-void Dsa::report_error(DsaStatus status, const Task* task, Addr address, bool write, std::uint32_t info) {
-  using E = DsaSwerror;
-  stats_.software_errors.add();
-  std::uint64_t word0 = E::ERROR::make(static_cast<std::uint64_t>(status)) | E::WRITE::make(write) |
-                        E::ERROR_INFO_VALID::make(info != 0);
-  std::uint64_t word1 = DsaSwerrorInfo::ERROR_INFO::make(info);
-  if (task != nullptr) {
-    const DsaDescriptor& descriptor = task->submission.descriptor;
-    const DsaQueueConfig& queue = queues_[task->submission.queue];
-    word0 |= E::DESCRIPTOR_VALID::make(1) | E::WQ_VALID::make(1) | E::WQ_INDEX::make(task->submission.queue) |
-             E::OPERATION::make(static_cast<std::uint64_t>(descriptor.opcode())) |
-             E::PASID::make(queue.pasid.value()) | E::PRIV::make(queue.privileged) |
-             E::BATCH_MEMBER::make(task->submission.in_batch);
-    word1 |= DsaSwerrorInfo::BATCH_INDEX::make(task->submission.member);
-  }
-  const bool first = registers_.report_error(word0, word1, address);
-  if (first && DsaGenctrl::SOFTWARE_ERROR_INTERRUPT::get(registers_.general_control()) != 0) {
-    misc_interrupt(DsaIntcause::SOFTWARE_ERROR::kMask);
-  }
+bool Dsa::idle(const DsaScope& scope) const {
+  return !dispatch_.any_waiting(scope) && std::none_of(tasks_.begin(), tasks_.end(), [&](const Task& task) {
+    return task.state != TaskState::kFree && scope.covers(task.submission);
+  });
 }
 
-void Dsa::misc_interrupt(std::uint64_t cause) {
-  registers_.cause(cause);
-  send_interrupt(0, kNone);
-}
-
-void Dsa::send_interrupt(unsigned number, std::uint32_t task) {
-  const DsaRegisters::Vector vector = registers_.vector(number);
-  if (vector.masked) {
-    registers_.set_pending(number, true);
-    return;
-  }
-  registers_.set_pending(number, false);
-  const Ps when = now_ps() + 1;
-  const std::uint32_t index = new_flight(Use::kInterrupt, task, tlm::TLM_WRITE_COMMAND, vector.address,
-                                         nullptr, sizeof vector.data, when);
-  Flight& flight = flights_[index];
-  flight.data = vector.data;
-  flight.transaction->set_data_ptr(reinterpret_cast<unsigned char*>(&flight.data));
-  flight.transaction->pcie.has_pasid = false;
-  flight.transaction->pcie.privileged = false;
-  flight.transaction->pcie.pasid = Pasid();
-  if (task != kNone) {
-    ++tasks_[task].endings;
-  }
-  stats_.interrupts.add();
-  send(index, when);
-}
-
-void Dsa::send_unmasked() {
-  for (unsigned number = 0; number < params_.interrupts; ++number) {
-    if (registers_.pending(number) && !registers_.vector(number).masked) {
-      send_interrupt(number, kNone);
-    }
-  }
-}
-
-unsigned Dsa::pending(unsigned queue) const { return dispatch_.waiting(queue) + in_progress_[queue]; }
-
-unsigned Dsa::pending_of(Pasid pasid) const {
-  unsigned sum = 0;
-  for (unsigned queue = 0; queue < params_.queues; ++queue) {
-    if (queues_[queue].pasid_enable && queues_[queue].pasid == pasid) {
-      sum += pending(queue);
-    }
-  }
-  return sum;
-}
-
-void Dsa::discard(unsigned queue) { dispatch_.discard(queue); }
-
-void Dsa::discard_of(Pasid pasid) {
-  for (unsigned queue = 0; queue < params_.queues; ++queue) {
-    if (queues_[queue].pasid_enable && queues_[queue].pasid == pasid) {
-      dispatch_.discard(queue);
-    }
-  }
+void Dsa::discard(const DsaScope& scope) {
+  std::vector<unsigned> before;
+  for (unsigned queue = 0; queue < params_.queues; ++queue) before.push_back(dispatch_.waiting(queue));
+  dispatch_.discard(scope);
+  for (unsigned queue = 0; queue < params_.queues; ++queue) left_queue(queue, before[queue]);
 }
 
 void Dsa::device_enabled() {
@@ -299,9 +245,7 @@ tlm::tlm_sync_enum Dsa::nb_transport_fw(unsigned /*port*/, tlm::tlm_generic_payl
 }
 
 void Dsa::b_transport(unsigned /*port*/, tlm::tlm_generic_payload& payload, sc_core::sc_time& delay) {
-  if (access(payload, now_ps() + delay.value())) {
-    delay += to_sc(params_.register_latency);
-  }
+  delay += to_sc(access(payload, now_ps() + delay.value()));
 }
 
 unsigned Dsa::transport_dbg(unsigned /*port*/, tlm::tlm_generic_payload& payload) {
@@ -338,7 +282,7 @@ std::uint64_t Dsa::in_flight() const {
     active += engine.active.size();
   }
   return active + dispatch_.waiting() + arrivals_.size() + flights_.size() - free_flights_.size() +
-         (commands_.active() ? 1 : 0);
+         events_waiting_.size() + (commands_.active() ? 1 : 0);
 }
 
 void Dsa::dump_in_flight(std::ostream& out) const {
@@ -366,6 +310,9 @@ void Dsa::dump_in_flight(std::ostream& out) const {
     if (dispatch_.waiting(queue) != 0) {
       out << fmt::format("{}: {} descriptors wait in queue {}\n", name(), dispatch_.waiting(queue), queue);
     }
+  }
+  if (!events_waiting_.empty()) {
+    out << fmt::format("{}: {} events wait for room in the event log\n", name(), events_waiting_.size());
   }
   if (commands_.active()) {
     out << fmt::format("{}: command {:#x} is active\n", name(), registers_.command());

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <deque>
+#include <optional>
 #include <systemc>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include "models/dsa/dsa_registers_file.h"
 #include "models/dsa/dsa_stats.h"
 #include "models/dsa/dsa_task.h"
+#include "models/formats/dsa_event.h"
 #include "tlm/context.h"
 #include "tlm/delay_queue.h"
 #include "tlm/inspect.h"
@@ -61,7 +63,7 @@ class Dsa : public sc_core::sc_module,
     std::uint32_t index = 0;
   };
 
-  enum class Use : std::uint8_t { kPage, kRecordPage, kRead, kWrite, kRecord, kInterrupt };
+  enum class Use : std::uint8_t { kPage, kRecordPage, kRead, kWrite, kRecord, kEvent, kInterrupt };
   struct Flight {
     Transaction* transaction = nullptr;
     Use use = Use::kPage;
@@ -111,7 +113,8 @@ class Dsa : public sc_core::sc_module,
     std::uint32_t members_in_progress = 0;  // of a batch ...
     std::uint32_t members_done = 0;
     bool members_failed = false;
-    Ps blocked_since = kNever;  // waits for the translation of its next page
+    bool member_record_logged = false;  // a member's record went to the event log
+    Ps blocked_since = kNever;          // waits for the translation of its next page
     Attribution wait;
     DsaCompletionRecord record;
   };
@@ -141,20 +144,32 @@ class Dsa : public sc_core::sc_module,
   // Registers, portals, commands: dsa.cpp.
   void run();
   void push(Ps due, Event kind, std::uint64_t number, std::uint32_t index);
-  bool access(tlm::tlm_generic_payload& payload, Ps when);
-  void submit(std::uint64_t offset, const unsigned char* data, unsigned length, Ps when);
+  Ps access(tlm::tlm_generic_payload& payload, Ps when);
+  // False when the descriptor is not taken.
+  bool submit(std::uint64_t offset, const unsigned char* data, unsigned length, bool deferrable, Ps when);
   void command_finished();
-  void report_error(DsaStatus status, const Task* task, Addr address, bool write, std::uint32_t info);
+
+  std::uint64_t next_submission() const override { return next_submission_; }
+  bool idle(const DsaScope& scope) const override;
+  void discard(const DsaScope& scope) override;
+  void device_enabled() override;
+  void queue_enabled(unsigned queue) override;
+
+  // Errors and interrupts: dsa_errors.cpp.
+  static DsaEvent event_of(DsaStatus status, const DsaSubmission* submission, Addr address, bool write,
+                           std::uint32_t info);
+  void report(const DsaEvent& event, std::uint32_t task);
+  void report_record(std::uint32_t index, DsaStatus status, Addr address);
+  void software_error(const DsaEvent& event);
+  void write_events();
+  void event_posted();
+  void event_answered(bool done);
+  void lose_event();
+  void end_event();
+  void left_queue(unsigned queue, unsigned before);
   void misc_interrupt(std::uint64_t cause);
   void send_interrupt(unsigned vector, std::uint32_t task);
   void send_unmasked();
-
-  unsigned pending(unsigned queue) const override;
-  unsigned pending_of(Pasid pasid) const override;
-  void discard(unsigned queue) override;
-  void discard_of(Pasid pasid) override;
-  void device_enabled() override;
-  void queue_enabled(unsigned queue) override;
 
   // Engines: dsa_engine.cpp, dsa_streams.cpp, dsa_answers.cpp.
   void dispatch(unsigned number);
@@ -182,7 +197,9 @@ class Dsa : public sc_core::sc_module,
   void finish(std::uint32_t index);
   void make_record(Task& task);
   static bool has_record_address(const Task& task);
+  DsaStatus completion_event(const Task& task) const;
   void end_record(std::uint32_t index);
+  void report_without_record(std::uint32_t index);
   void end_interrupt(std::uint32_t index);
   void end(std::uint32_t index);
   void member_ended(const Task& member);
@@ -203,6 +220,12 @@ class Dsa : public sc_core::sc_module,
   }
   unsigned slots() const { return params_.descriptors_in_progress + params_.batches_in_progress; }
   unsigned engine_of(std::uint32_t task) const { return task / slots(); }
+  // MODEL: the number of its slot among those for batches.
+  std::uint64_t batch_id(std::uint32_t task) const {
+    return (engine_of(task) * params_.batches_in_progress + task % slots() -
+            params_.descriptors_in_progress) %
+           256;
+  }
   void freed_units();
 
   DsaParams params_;
@@ -215,7 +238,6 @@ class Dsa : public sc_core::sc_module,
   DsaCommands commands_;
   DsaDispatch dispatch_;
   std::vector<DsaQueueConfig> queues_;
-  std::vector<unsigned> in_progress_;  // by queue
   std::vector<Engine> engines_;
   std::vector<GroupState> groups_;
   std::vector<Task> tasks_;
@@ -231,6 +253,12 @@ class Dsa : public sc_core::sc_module,
   std::vector<std::uint32_t> free_flights_;
   std::deque<Chunk> chunks_;
   std::vector<std::uint32_t> free_chunks_;
+  struct WaitingEvent {
+    DsaEvent event;
+    std::uint32_t task = kNone;  // it ends when the event is in memory
+  };
+  std::deque<WaitingEvent> events_waiting_;  // for the log; the first may be under way
+  bool event_in_flight_ = false;
   std::uint64_t next_number_ = 0;
   std::uint64_t next_submission_ = 0;
   unsigned drains_ = 0;  // in progress

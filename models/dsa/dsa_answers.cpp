@@ -54,10 +54,10 @@ std::uint32_t Dsa::new_flight(Use use, std::uint32_t task, tlm::tlm_command comm
   // WHY relaxed: the device waits itself for what must come first, so its ATC need not keep order.
   pcie.relaxed = true;
   if (task != kNone) {
-    const DsaQueueConfig& queue = queues_[tasks_[task].submission.queue];
-    pcie.has_pasid = queue.pasid_enable;
-    pcie.privileged = queue.pasid_enable && queue.privileged;
-    pcie.pasid = queue.pasid_enable ? queue.pasid : Pasid();
+    const DsaSubmission& submission = tasks_[task].submission;
+    pcie.has_pasid = submission.has_pasid;
+    pcie.privileged = submission.has_pasid && submission.privileged;
+    pcie.pasid = submission.has_pasid ? submission.pasid : Pasid();
     pcie.no_page_request = !tasks_[task].block_on_fault;
     pcie.engine = static_cast<std::uint8_t>(engine_of(task));
   }
@@ -181,6 +181,11 @@ void Dsa::posted(std::uint32_t index) {
         end_interrupt(flight.task);
       }
       return;
+    case Use::kEvent:
+      if (ok) {
+        event_posted();
+      }
+      return;
     default:
       return;
   }
@@ -222,9 +227,8 @@ void Dsa::answered(std::uint32_t index) {
       stats_.record_access(transaction.pcie.attribution);
       Task& task = tasks_[flight.task];
       if (!done) {
-        task.record_lost = true;
-        report_error(DsaStatus::kCompletionRecordFault, &task, task.submission.descriptor.completion_address,
-                     true, 0);
+        report_record(flight.task, DsaStatus::kCompletionRecordFault,
+                      task.submission.descriptor.completion_address);
       } else {
         stats_.records.add();
       }
@@ -232,6 +236,9 @@ void Dsa::answered(std::uint32_t index) {
       end(flight.task);
       break;
     }
+    case Use::kEvent:
+      event_answered(done);
+      break;
     case Use::kInterrupt:
       if (flight.task != kNone) {
         --tasks_[flight.task].endings;

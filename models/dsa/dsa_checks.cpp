@@ -29,7 +29,7 @@ std::uint32_t allowed_flags(const DsaDescriptor& descriptor, const DsaOperation&
   std::uint64_t allowed = F::COMPLETION_ADDRESS_VALID::kMask | F::COMPLETION_RECORD_TC::kMask |
                           (operation.flags & ~missing_features(operation.opcode, context.version));
   if (descriptor.flag<F::COMPLETION_ADDRESS_VALID>()) allowed |= F::REQUEST_COMPLETION_RECORD::kMask;
-  if (context.user_interrupts || !queue.pasid_enable || queue.privileged) {
+  if (context.user_interrupts || !context.has_pasid || context.privileged) {
     allowed |= F::REQUEST_COMPLETION_INTERRUPT::kMask;
   }
   if (context.in_batch) allowed |= F::FENCE::kMask;
@@ -69,14 +69,13 @@ bool out_of_place(DsaOpcode opcode, const DsaCheckContext& context) {
 }
 
 // SPEC: [DSA 9.2]
-bool interrupt_allowed(const DsaDescriptor& descriptor, const DsaQueueConfig& queue,
-                       const DsaCheckContext& context) {
-  if (descriptor.interrupt_handle >= context.interrupts) {
+bool interrupt_allowed(const DsaCheckContext& context) {
+  if (!context.interrupt_handle) {
     return false;
   }
   const bool with_pasid = DsaMsixperm::PASID_ENABLE::get(context.permission) != 0;
-  return with_pasid == queue.pasid_enable &&
-         (!with_pasid || DsaMsixperm::PASID::get(context.permission) == queue.pasid.value());
+  return with_pasid == context.has_pasid &&
+         (!with_pasid || DsaMsixperm::PASID::get(context.permission) == context.pasid.value());
 }
 
 }  // namespace
@@ -87,6 +86,10 @@ DsaCheck check_descriptor(const DsaDescriptor& descriptor, const DsaQueueConfig&
   if (descriptor.flag<F::COMPLETION_ADDRESS_VALID>() &&
       descriptor.completion_address % kDsaCompletionRecordAlignment != 0) {
     return {DsaStatus::kCompletionRecordAlignment, 0};
+  }
+  // SPEC: [DSA 5]: only a shared queue takes the privilege from the descriptor.
+  if (!queue.dedicated && context.privileged && !context.privilege_allowed) {
+    return {DsaStatus::kPrivilege, 0};
   }
   const auto opcode = static_cast<unsigned>(descriptor.opcode());
   const DsaOperation* operation = dsa_operation(descriptor.opcode());
@@ -106,7 +109,7 @@ DsaCheck check_descriptor(const DsaDescriptor& descriptor, const DsaQueueConfig&
   if (check.status != DsaStatus::kSuccess) {
     return check;
   }
-  if (descriptor.flag<F::REQUEST_COMPLETION_INTERRUPT>() && !interrupt_allowed(descriptor, queue, context)) {
+  if (descriptor.flag<F::REQUEST_COMPLETION_INTERRUPT>() && !interrupt_allowed(context)) {
     return {DsaStatus::kInterruptHandle, 0};
   }
   return {};

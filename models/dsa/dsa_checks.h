@@ -13,8 +13,13 @@ struct DsaCheckContext {
   bool in_batch = false;         // a member of a batch
   bool user_interrupts = false;  // GENCFG
   bool overlapping_copy = true;
-  unsigned interrupts = 1;       // MSI-X vectors
-  std::uint32_t permission = 0;  // MSIXPERM of the descriptor's handle, if it is a vector
+  bool interrupt_handle = false;  // the descriptor's handle means a vector ...
+  std::uint32_t permission = 0;   // ... with this MSIXPERM
+  // Of the submission.
+  bool has_pasid = false;
+  bool privileged = false;
+  Pasid pasid;
+  bool privilege_allowed = true;  // by the PASID capability
 };
 
 // Checks in a fixed order; the specification leaves the order open. SPEC: [DSA 5, Table 5-3]

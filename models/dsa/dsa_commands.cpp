@@ -1,5 +1,9 @@
 #include "models/dsa/dsa_commands.h"
 
+#include <algorithm>
+
+#include "models/formats/dsa_event.h"
+
 namespace svasim {
 
 namespace {
@@ -24,12 +28,36 @@ bool DsaCommands::begin() {
   return true;
 }
 
-bool DsaCommands::finish(DsaCommandError error) {
+bool DsaCommands::finish(DsaCommandError error, unsigned result) {
   active_ = false;
   waiting_ = false;
-  registers_.set_command_status(
-      static_cast<std::uint32_t>(DsaCmdstatus::ERROR::make(static_cast<std::uint64_t>(error))));
+  registers_.set_command_status(static_cast<std::uint32_t>(
+      DsaCmdstatus::ERROR::make(static_cast<std::uint64_t>(error)) | DsaCmdstatus::RESULT::make(result)));
   return true;
+}
+
+// SPEC: [DSA 9.2, Table 9-5]: the part of the operand that a command does not use, and the register's own
+// bits.
+bool DsaCommands::reserved_clear() const {
+  const auto used = [this]() -> std::uint32_t {
+    switch (code_) {
+      case DsaCommand::kEnableWq:
+        return 0xFF;
+      case DsaCommand::kDisableWq:
+      case DsaCommand::kDrainWq:
+      case DsaCommand::kAbortWq:
+      case DsaCommand::kResetWq:
+      case DsaCommand::kDrainPasid:
+      case DsaCommand::kAbortPasid:
+        return 0xFFFFF;
+      case DsaCommand::kRequestInterruptHandle:
+      case DsaCommand::kReleaseInterruptHandle:
+        return static_cast<std::uint32_t>(DsaCmd::TABLE_INDEX::kMask | DsaCmd::IMS::kMask);
+      default:
+        return 0;
+    }
+  };
+  return (operand_ & ~used()) == 0 && DsaCmd::RESERVED::get(registers_.command()) == 0;
 }
 
 bool DsaCommands::queues_of_operand(std::uint64_t& queues) const {
@@ -56,9 +84,12 @@ void DsaCommands::stop_queues(std::uint64_t queues) {
 }
 
 bool DsaCommands::execute() {
-  queues_ = 0;
   const std::uint64_t all = low_bits(params_.queues);
-  const auto discard = [this](unsigned queue) { target_.discard(queue); };
+  scope_ = DsaScope();
+  scope_.queues = all;
+  scope_.before = target_.next_submission();
+  if (!registers_.has_command(code_)) return finish(DsaCommandError::kUnsupportedCommand);
+  if (!reserved_clear()) return finish(DsaCommandError::kReservedField);
   switch (code_) {
     case DsaCommand::kEnableDevice:
       return finish(enable_device());
@@ -66,60 +97,62 @@ bool DsaCommands::execute() {
       if (registers_.state() != DsaDeviceState::kEnabled) return finish(DsaCommandError::kDisableNotEnabled);
       registers_.set_state(DsaDeviceState::kBusy);
       stop_queues(all);
-      queues_ = all;
       break;
     case DsaCommand::kAbortAll:
-      for_each(all, discard);
-      queues_ = all;
-      break;
-    case DsaCommand::kDrainAll:
-      queues_ = all;
+      target_.discard(scope_);
       break;
     case DsaCommand::kResetDevice:
       if (registers_.state() == DsaDeviceState::kEnabled) registers_.set_state(DsaDeviceState::kBusy);
       stop_queues(all);
-      for_each(all, discard);
-      queues_ = all;
+      target_.discard(scope_);
       break;
     case DsaCommand::kEnableWq:
-      if ((operand_ >> 8U) != 0) return finish(DsaCommandError::kReservedField);
-      return finish(enable_queue(operand_ & 0xFFU));
+      return finish(enable_queue(operand_));
     case DsaCommand::kDisableWq:
     case DsaCommand::kDrainWq:
     case DsaCommand::kAbortWq:
     case DsaCommand::kResetWq: {
-      if (!queues_of_operand(queues_)) return finish(DsaCommandError::kInvalidWq);
+      if (!queues_of_operand(scope_.queues)) return finish(DsaCommandError::kInvalidWq);
       if (code_ != DsaCommand::kResetWq) {
-        const DsaCommandError error = check_enabled(queues_);
+        const DsaCommandError error = check_enabled(scope_.queues);
         if (error != DsaCommandError::kSuccess) return finish(error);
       }
-      if (code_ == DsaCommand::kDisableWq || code_ == DsaCommand::kResetWq) stop_queues(queues_);
-      if (code_ == DsaCommand::kAbortWq || code_ == DsaCommand::kResetWq) for_each(queues_, discard);
+      if (code_ == DsaCommand::kDisableWq || code_ == DsaCommand::kResetWq) stop_queues(scope_.queues);
+      if (code_ == DsaCommand::kAbortWq || code_ == DsaCommand::kResetWq) target_.discard(scope_);
       break;
     }
-    case DsaCommand::kAbortPasid:
-      target_.discard_of(Pasid(operand_));
-      break;
     case DsaCommand::kDrainPasid:
+    case DsaCommand::kAbortPasid:
+      scope_.of_pasid = true;
+      scope_.pasid = Pasid(operand_);
+      if (code_ == DsaCommand::kAbortPasid) target_.discard(scope_);
       break;
-    default:
-      return finish(DsaCommandError::kUnsupportedCommand);
+    case DsaCommand::kRequestInterruptHandle:
+      return request_handle();
+    case DsaCommand::kReleaseInterruptHandle: {
+      const bool msix = DsaCmd::IMS::get(operand_) == 0;
+      const bool released =
+          msix && registers_.release_handle(static_cast<unsigned>(DsaCmd::TABLE_INDEX::get(operand_)));
+      return finish(released ? DsaCommandError::kSuccess : DsaCommandError::kInterruptHandleIndex);
+    }
+    default:  // drain all
+      break;
   }
   waiting_ = true;
   return progress();
 }
 
-bool DsaCommands::drained() const {
-  if (code_ == DsaCommand::kDrainPasid || code_ == DsaCommand::kAbortPasid) {
-    return target_.pending_of(Pasid(operand_)) == 0;
+bool DsaCommands::request_handle() {
+  const auto vector = static_cast<unsigned>(DsaCmd::TABLE_INDEX::get(operand_));
+  if (DsaCmd::IMS::get(operand_) != 0 || vector >= params_.interrupts) {
+    return finish(DsaCommandError::kInterruptHandleIndex);
   }
-  bool drained = true;
-  for_each(queues_, [&](unsigned queue) { drained = drained && target_.pending(queue) == 0; });
-  return drained;
+  const std::optional<unsigned> handle = registers_.request_handle(vector);
+  return handle ? finish(DsaCommandError::kSuccess, *handle) : finish(DsaCommandError::kInterruptHandleNone);
 }
 
 bool DsaCommands::progress() {
-  if (!active_ || !waiting_ || !drained()) {
+  if (!active_ || !waiting_ || !target_.idle(scope_)) {
     return false;
   }
   switch (code_) {
@@ -127,10 +160,11 @@ bool DsaCommands::progress() {
       registers_.set_state(DsaDeviceState::kDisabled);
       [[fallthrough]];
     case DsaCommand::kDisableWq:
-      for_each(queues_, [&](unsigned queue) { registers_.set_queue_state(queue, DsaWqState::kDisabled); });
+      for_each(scope_.queues,
+               [&](unsigned queue) { registers_.set_queue_state(queue, DsaWqState::kDisabled); });
       break;
     case DsaCommand::kResetWq:
-      for_each(queues_, [&](unsigned queue) { registers_.reset_queue(queue); });
+      for_each(scope_.queues, [&](unsigned queue) { registers_.reset_queue(queue); });
       break;
     case DsaCommand::kResetDevice:
       registers_.reset();
@@ -164,18 +198,34 @@ DsaCommandError DsaCommands::enable_device() {
     }
     if ((group_queues == 0) != (group_engines == 0)) return DsaCommandError::kGroupIncomplete;
     const unsigned allowed = registers_.group_read_buffers(group);
-    // SPEC: [DSA 9.2]: at least four per engine, and no more than there are.
-    if (group_engines != 0 && (allowed < 4U * static_cast<unsigned>(__builtin_popcountll(group_engines)) ||
-                               allowed > params_.read_buffers)) {
+    // SPEC: [DSA 9.2]: at least four per engine, and no more than there are. MODEL: and two accesses.
+    const std::uint64_t least =
+        std::max<std::uint64_t>(4U * static_cast<unsigned>(__builtin_popcountll(group_engines)),
+                                2 * ((params_.access_size + params_.buffer_size - 1) / params_.buffer_size));
+    if (group_engines != 0 && (allowed < least || allowed > params_.read_buffers)) {
       return DsaCommandError::kReadBuffers;
     }
     queues |= group_queues;
     engines |= group_engines;
   }
   if (queues != active) return DsaCommandError::kGroupWqs;
+  if (const DsaCommandError error = check_event_log(); error != DsaCommandError::kSuccess) return error;
+  if (registers_.event_log().enabled) registers_.clear_event_log();
   registers_.set_state(DsaDeviceState::kEnabled);
   target_.device_enabled();
   return DsaCommandError::kSuccess;
+}
+
+DsaCommandError DsaCommands::check_event_log() const {
+  const DsaEventLogConfig log = registers_.event_log();
+  if (!log.enabled) return DsaCommandError::kSuccess;
+  const std::uint64_t room = (~std::uint64_t{0} - log.base) / sizeof(DsaEvent) + 1;
+  if (!registers_.has_event_log() || log.size < DsaEvlcfg::kMinSize || log.size > room) {
+    return DsaCommandError::kEventLog;
+  }
+  const bool pasid = log.pasid_enable && !params_.pasid;
+  const bool privileged = log.privileged && (!log.pasid_enable || !params_.privileged);
+  return pasid || privileged ? DsaCommandError::kPasidConfiguration : DsaCommandError::kSuccess;
 }
 
 DsaCommandError DsaCommands::enable_queue(unsigned queue) {
@@ -185,13 +235,22 @@ DsaCommandError DsaCommands::enable_queue(unsigned queue) {
   const DsaQueueConfig config = registers_.queue_config(queue);
   if (config.size == 0) return DsaCommandError::kWqSizeZero;
   if (config.priority == 0) return DsaCommandError::kWqPriorityZero;
-  if (!config.dedicated) return DsaCommandError::kWqMode;
+  if (!config.dedicated && !params_.shared_queues) return DsaCommandError::kWqMode;
   const bool page_requests =
       params_.page_requests && params_.ats && !config.ats_disable && !config.prs_disable;
   if (config.block_on_fault && !page_requests) return DsaCommandError::kWqBlockOnFault;
+  if (config.pasid_enable ? !params_.pasid : !config.dedicated) return DsaCommandError::kWqPasid;
   if (config.max_batch > params_.max_batch) return DsaCommandError::kWqMaxBatch;
   if (config.max_transfer > params_.max_transfer) return DsaCommandError::kWqMaxTransfer;
+  if (config.dedicated && config.pasid_enable && config.privileged && !params_.privileged) {
+    return DsaCommandError::kWqPrivileged;
+  }
+  if (!registers_.occupancy_interrupt_valid(queue)) return DsaCommandError::kWqOccupancyInterrupt;
   if ((config.operations & ~registers_.operations()) != 0) return DsaCommandError::kWqOperations;
+  // SPEC: [DSA 9.2]: faults on completion records have to go somewhere.
+  if (config.prs_disable && (params_.version < 2 || !registers_.event_log().enabled)) {
+    return DsaCommandError::kWqPrsDisable;
+  }
   registers_.set_queue_state(queue, DsaWqState::kEnabled);
   target_.queue_enabled(queue);
   return DsaCommandError::kSuccess;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "models/dsa/dsa_dispatch.h"
 #include "models/dsa/dsa_registers_file.h"
 
 namespace svasim {
@@ -11,12 +12,12 @@ namespace svasim {
 class DsaCommandTarget {
  public:
   virtual ~DsaCommandTarget() = default;
-  // Descriptors of the queue that wait or are in progress.
-  virtual unsigned pending(unsigned queue) const = 0;
-  virtual unsigned pending_of(Pasid pasid) const = 0;
+  // Number of the next submission.
+  virtual std::uint64_t next_submission() const = 0;
+  // Nothing of these waits or is in progress.
+  virtual bool idle(const DsaScope& scope) const = 0;
   // Drops what waits; what is in progress goes on.
-  virtual void discard(unsigned queue) = 0;
-  virtual void discard_of(Pasid pasid) = 0;
+  virtual void discard(const DsaScope& scope) = 0;
   virtual void device_enabled() = 0;
   virtual void queue_enabled(unsigned queue) = 0;
 };
@@ -32,6 +33,8 @@ class DsaCommands {
   void disable_ats() { params_.ats = params_.page_requests = false; }
 
   bool active() const { return active_; }
+  // SPEC: [DSA 9.2, Table 9-5]: nothing may be submitted while all is aborted.
+  bool refuses_submissions() const { return active_ && code_ == DsaCommand::kAbortAll; }
   // False when a command is active: the write is discarded, which is error 0x52.
   bool begin();
   bool execute();
@@ -40,10 +43,12 @@ class DsaCommands {
   bool interrupts() const { return interrupt_; }
 
  private:
-  bool finish(DsaCommandError error = DsaCommandError::kSuccess);
-  bool drained() const;
+  bool finish(DsaCommandError error = DsaCommandError::kSuccess, unsigned result = 0);
+  bool reserved_clear() const;
   DsaCommandError enable_device();
+  DsaCommandError check_event_log() const;
   DsaCommandError enable_queue(unsigned queue);
+  bool request_handle();
   // Queues of a bitmap operand; false with an index beyond the device's queues.
   bool queues_of_operand(std::uint64_t& queues) const;
   DsaCommandError check_enabled(std::uint64_t queues) const;
@@ -63,7 +68,7 @@ class DsaCommands {
   bool active_ = false;
   bool interrupt_ = false;
   bool waiting_ = false;
-  std::uint64_t queues_ = 0;  // the command waits for, by queue
+  DsaScope scope_;  // what the command waits for
 };
 
 }  // namespace svasim

@@ -62,6 +62,19 @@ bool Dsa::has_record_address(const Task& task) {
          task.check.status != DsaStatus::kPrivilege;
 }
 
+// SPEC: [DSA 5, 10]: the code with which the completion goes to the event log rather than to memory: of a
+// batch with members whose records went there, and of drains where missing pages are not asked for.
+DsaStatus Dsa::completion_event(const Task& task) const {
+  if (task.member_record_logged) {
+    return DsaStatus::kBatchEventLog;
+  }
+  const bool drain = task.submission.descriptor.opcode() == DsaOpcode::kDrain;
+  return drain && task.record.code() == DsaStatus::kSuccess && !task.page_requests &&
+                 registers_.event_log().enabled
+             ? DsaStatus::kDrainEventLog
+             : DsaStatus::kNone;
+}
+
 // SPEC: [DSA 5, 8.2]
 void Dsa::end_record(std::uint32_t index) {
   Task& task = tasks_[index];
@@ -70,13 +83,13 @@ void Dsa::end_record(std::uint32_t index) {
   task.state = TaskState::kEnding;
   task.endings = 1;
   const bool wanted = dsa_writes_record(status, descriptor.flag<DsaFlags::REQUEST_COMPLETION_RECORD>());
-  if (wanted && task.record_failed) {
-    task.record_lost = true;
-    // SPEC: [DSA 3.13.2]: without event log the descriptor is not completed.
-    report_error(DsaStatus::kCompletionRecordFault, &task, descriptor.completion_address, true, 0);
+  if (const DsaStatus event = completion_event(task); event != DsaStatus::kNone) {
+    report_record(index, event, descriptor.completion_address);
+  } else if (wanted && task.record_failed) {
+    report_record(index, DsaStatus::kCompletionRecordFault, descriptor.completion_address);
   } else if (wanted && has_record_address(task)) {
     if (status == DsaStatus::kInterruptHandle) {
-      report_error(status, &task, 0, false, descriptor.interrupt_handle);
+      report_record(index, status, 0);
     }
     const Ps when = next_slot(engines_[engine_of(index)]);
     const std::uint32_t flight =
@@ -85,29 +98,36 @@ void Dsa::end_record(std::uint32_t index) {
     flights_[flight].transaction->pcie.no_page_request = !task.page_requests;
     send(flight, when);
     return;
-  } else if (wanted) {
-    const bool write = DsaCompletionRecord::WRITE::get(task.record.status) != 0;
-    const std::uint64_t operand = DsaCompletionRecord::OPERAND::get(task.record.fault_info);
-    report_error(status, &task, task.record.fault_address, write,
-                 status == DsaStatus::kInvalidFlags
-                     ? task.check.invalid_flags
-                     : static_cast<std::uint32_t>(DsaSwerrorInfo::OPERAND::make(operand)));
+  } else {
+    if (wanted) report_without_record(index);
+    end_interrupt(index);
   }
-  end_interrupt(index);
   --task.endings;
   end(index);
+}
+
+void Dsa::report_without_record(std::uint32_t index) {
+  const Task& task = tasks_[index];
+  const DsaStatus status = task.record.code();
+  const bool write = DsaCompletionRecord::WRITE::get(task.record.status) != 0;
+  const std::uint64_t operand = DsaCompletionRecord::OPERAND::get(task.record.fault_info);
+  const auto info = static_cast<std::uint32_t>(status == DsaStatus::kInvalidFlags ? task.check.invalid_flags
+                                               : status == DsaStatus::kInterruptHandle
+                                                   ? task.submission.descriptor.interrupt_handle
+                                                   : DsaSwerrorInfo::OPERAND::make(operand));
+  report(event_of(status, &task.submission, task.record.fault_address, write, info), index);
 }
 
 void Dsa::end_interrupt(std::uint32_t index) {
   const DsaDescriptor& descriptor = tasks_[index].submission.descriptor;
   const DsaStatus status = tasks_[index].record.code();
-  const unsigned handle = descriptor.interrupt_handle;
+  const std::optional<unsigned> vector = registers_.vector_of(descriptor.interrupt_handle);
   if (!descriptor.flag<DsaFlags::REQUEST_COMPLETION_INTERRUPT>() || status == DsaStatus::kInterruptHandle ||
-      status == DsaStatus::kInvalidFlags || handle >= params_.interrupts ||
-      DsaMsixperm::IGNORE_INTERRUPT::get(registers_.interrupt_permission(handle)) != 0) {
+      status == DsaStatus::kInvalidFlags || !vector ||
+      DsaMsixperm::IGNORE_INTERRUPT::get(registers_.interrupt_permission(*vector)) != 0) {
     return;
   }
-  send_interrupt(handle, index);
+  send_interrupt(*vector, index);
 }
 
 void Dsa::end(std::uint32_t index) {
@@ -122,7 +142,6 @@ void Dsa::end(std::uint32_t index) {
     stats_.completed.add();
     stats_.latency.record(now_ps() - task.submission.arrived);
   }
-  --in_progress_[task.submission.queue];
   task.state = TaskState::kFree;
   Engine& engine = engines_[engine_of(index)];
   engine.active.erase(std::find(engine.active.begin(), engine.active.end(), index));

@@ -60,6 +60,22 @@ Ps DsaDispatch::next_ready(unsigned group, Room room) const {
   return earliest;
 }
 
+bool DsaDispatch::any_waiting(const DsaScope& scope) const {
+  return std::any_of(queues_.begin(), queues_.end(), [&](const Queue& queue) {
+    return std::any_of(queue.entries.begin(), queue.entries.end(),
+                       [&](const DsaSubmission& submission) { return scope.covers(submission); });
+  });
+}
+
+void DsaDispatch::discard(const DsaScope& scope) {
+  for (Queue& queue : queues_) {
+    queue.entries.erase(
+        std::remove_if(queue.entries.begin(), queue.entries.end(),
+                       [&](const DsaSubmission& submission) { return scope.covers(submission); }),
+        queue.entries.end());
+  }
+}
+
 std::size_t DsaDispatch::waiting() const {
   std::size_t sum = 0;
   for (const Queue& queue : queues_) {

@@ -16,10 +16,26 @@ struct DsaSubmission {
   Ps ready = 0;  // an engine can take it from then on
   unsigned queue = 0;
   std::uint64_t number = 0;  // in order of arrival
+  // Whose it is: the queue says so when it is dedicated, the descriptor otherwise.
+  bool has_pasid = false;
+  bool privileged = false;
+  Pasid pasid;
   // Of a member of a batch.
   bool in_batch = false;
   std::uint32_t batch = 0;  // task of the batch
   std::uint32_t member = 0;
+};
+
+// What a command is about: descriptors of some queues, or of one PASID in them, submitted before it.
+struct DsaScope {
+  std::uint64_t queues = 0;  // bit N: queue N
+  bool of_pasid = false;
+  Pasid pasid;
+  std::uint64_t before = 0;  // number of the first submission that is not
+  bool covers(const DsaSubmission& submission) const {
+    return ((queues >> submission.queue) & 1U) != 0 && submission.number < before &&
+           (!of_pasid || (submission.has_pasid && submission.pasid == pasid));
+  }
 };
 
 // The queues of a device, each in one group. Within a group queues take turns weighted by priority:
@@ -49,7 +65,8 @@ class DsaDispatch {
   Ps next_ready(unsigned group, Room room) const;
 
   unsigned waiting(unsigned queue) const { return static_cast<unsigned>(queues_[queue].entries.size()); }
-  void discard(unsigned queue) { queues_[queue].entries.clear(); }
+  bool any_waiting(const DsaScope& scope) const;
+  void discard(const DsaScope& scope);
   std::size_t waiting() const;
 
  private:

@@ -1,6 +1,7 @@
 // The engines of a DSA: which descriptor they take up, and when it is over. Its bytes are in
 // dsa_streams.cpp, what comes back in dsa_answers.cpp, its end in dsa_completion.cpp.
 #include <algorithm>
+#include <optional>
 
 #include "models/dsa/dsa.h"
 
@@ -22,6 +23,7 @@ void Dsa::dispatch(unsigned number) {
       free.pop_back();
       engine.active.push_back(task);
       engine.next_start = now + params_.dispatch_interval;
+      if (batch_of_member == kNone) left_queue(submission.queue, dispatch_.waiting(submission.queue) + 1);
       start(task, submission);
     }
   }
@@ -74,14 +76,16 @@ void Dsa::take_member(std::uint32_t index, DsaSubmission& submission) {
   engines_[engine_of(index)].dirty = true;  // there is room for more
 }
 
-// SPEC: [DSA 8.3]: a drain goes on when what was submitted to its queue before has ended.
+// SPEC: [DSA 8.3]: a drain goes on when what was submitted to its queue before has ended; of a shared queue,
+// what was submitted with its PASID.
 bool Dsa::waits_for_earlier(const Task& task) const {
   if (task.submission.descriptor.opcode() != DsaOpcode::kDrain) {
     return false;
   }
   return std::any_of(tasks_.begin(), tasks_.end(), [&](const Task& other) {
     return other.state != TaskState::kFree && other.submission.queue == task.submission.queue &&
-           other.submission.number < task.submission.number;
+           other.submission.number < task.submission.number &&
+           other.submission.pasid == task.submission.pasid;
   });
 }
 
@@ -95,7 +99,6 @@ void Dsa::start(std::uint32_t index, const DsaSubmission& submission) {
   task.submission = submission;
   const DsaDescriptor& descriptor = submission.descriptor;
   const DsaQueueConfig& queue = queues_[submission.queue];
-  ++in_progress_[submission.queue];
   const Ps now = now_ps();
   if (!submission.in_batch) {
     stats_.queue_wait.record(now - submission.arrived);
@@ -108,10 +111,13 @@ void Dsa::start(std::uint32_t index, const DsaSubmission& submission) {
   context.in_batch = submission.in_batch;
   context.user_interrupts = registers_.user_interrupts();
   context.overlapping_copy = params_.overlapping_copy;
-  context.interrupts = params_.interrupts;
-  if (descriptor.interrupt_handle < params_.interrupts) {
-    context.permission = registers_.interrupt_permission(descriptor.interrupt_handle);
-  }
+  const std::optional<unsigned> vector = registers_.vector_of(descriptor.interrupt_handle);
+  context.interrupt_handle = vector.has_value();
+  if (vector) context.permission = registers_.interrupt_permission(*vector);
+  context.has_pasid = submission.has_pasid;
+  context.privileged = submission.privileged;
+  context.pasid = submission.pasid;
+  context.privilege_allowed = params_.privileged;
   task.check = check_descriptor(descriptor, queue, context);
   task.page_requests = task.translate && params_.page_requests && !queue.prs_disable;
   if (task.check.status == DsaStatus::kSuccess) {

@@ -25,9 +25,14 @@ struct DsaParams {
   std::uint64_t max_transfer;
   std::uint64_t max_batch;
   bool overlapping_copy;
+  bool shared_queues;
+  unsigned interrupt_handles;
+  bool event_log_overflow;
 
   bool ats;
   bool page_requests;
+  bool pasid;
+  bool privileged;
 
   unsigned descriptors_in_progress;
   unsigned batches_in_progress;
@@ -73,11 +78,24 @@ inline const ParamTable<DsaParams>& dsa_params() {
                  "Most descriptors of a batch, a power of two.", "CAL SPR")
           .flag("overlapping_copy", &DsaParams::overlapping_copy, "true",
                 "Whether a memory move may overlap its source.", "DSA 9.2")
+          .flag("shared_queues", &DsaParams::shared_queues, "true",
+                "Whether work queues may be shared: many processes submit, with ENQCMD.", "DSA 9.2")
+          .count("interrupt_handles", &DsaParams::interrupt_handles, "0", 0, 256,
+                 "Interrupt handles software can request by command. 0: there are no such commands, and the "
+                 "handle of a vector is its number.",
+                 "DSA 9.2")
+          .flag("event_log_overflow", &DsaParams::event_log_overflow, "false",
+                "Version 2: what happens to an event that finds the log full. false: it waits, and its "
+                "descriptor with it; true: it is lost, which SWERROR tells.",
+                "DSA 5")
           .flag("ats", &DsaParams::ats, "true",
                 "Whether ATS is enabled: the device makes sure of each page by a translation request first.",
                 "DSA 9.1.3")
           .flag("page_requests", &DsaParams::page_requests, "true",
                 "Whether page requests (PRS) are enabled; needed for Block on Fault.", "DSA 9.1.3")
+          .flag("pasid", &DsaParams::pasid, "true", "Whether the PASID capability is enabled.", "DSA 9.1.3")
+          .flag("privileged", &DsaParams::privileged, "true",
+                "Whether the PASID capability allows privileged requests.", "DSA 9.1.3")
           .count("descriptors_in_progress", &DsaParams::descriptors_in_progress, "16", 1, 255,
                  "Descriptors an engine works on at the same time.", "MODEL: ENGCAP value not published")
           .count("batches_in_progress", &DsaParams::batches_in_progress, "4", 1, 255,

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "models/dsa/operations/operation.h"
+#include "models/formats/dsa_event.h"
 
 namespace svasim {
 
@@ -22,6 +23,7 @@ bool within(std::uint32_t offset, std::uint32_t base, std::uint64_t size) {
 }  // namespace
 
 DsaRegisters::DsaRegisters(const DsaParams& params) : params_(params), bytes_(kSize, 0) {
+  handles_.resize(params_.interrupt_handles);
   for (unsigned i = 0; i < params_.interrupts; ++i) {
     set32(dsa_reg::kMsixTable + i * kMsixEntry + kMsixMaskWord, 1);
   }
@@ -55,14 +57,17 @@ void DsaRegisters::set_capabilities() {
             DsaGencap::CACHE_CONTROL::make(1) | DsaGencap::COMMAND_CAPABILITIES::make(1) |
             DsaGencap::DRAIN_READBACK::make(1) | DsaGencap::TRANSLATION_FETCH_STRIDE::make(second) |
             DsaGencap::FILL16::make(second) | DsaGencap::CRC64::make(second) |
-            DsaGencap::FAULT_INFO::make(second) | DsaGencap::BATCH_CONTINUATION::make(second) |
+            DsaGencap::FAULT_INFO::make(second) | DsaGencap::EVENT_LOG::make(has_event_log()) |
+            DsaGencap::EVENT_LOG_OVERFLOW::make(has_event_log() && params_.event_log_overflow) |
+            DsaGencap::BATCH_CONTINUATION::make(second) |
             DsaGencap::MAX_TRANSFER::make(log2_of(params_.max_transfer)) |
             DsaGencap::MAX_BATCH::make(log2_of(params_.max_batch)) | DsaGencap::CONFIGURABLE::make(1));
   set64(kWqcap, DsaWqcap::TOTAL_SIZE::make(params_.queue_entries) | DsaWqcap::QUEUES::make(params_.queues) |
-                    DsaWqcap::WQCFG_SIZE::make(kWqcfgSize) | DsaWqcap::DEDICATED_MODE::make(1) |
+                    DsaWqcap::WQCFG_SIZE::make(kWqcfgSize) |
+                    DsaWqcap::SHARED_MODE::make(params_.shared_queues) | DsaWqcap::DEDICATED_MODE::make(1) |
                     DsaWqcap::ATS_CONTROL::make(1) | DsaWqcap::PRIORITY::make(1) |
-                    DsaWqcap::OCCUPANCY::make(1) | DsaWqcap::OPERATIONS::make(1) |
-                    DsaWqcap::PRS_CONTROL::make(1));
+                    DsaWqcap::OCCUPANCY::make(1) | DsaWqcap::OCCUPANCY_INTERRUPT::make(1) |
+                    DsaWqcap::OPERATIONS::make(1) | DsaWqcap::PRS_CONTROL::make(second));
   set64(kGrpcap,
         DsaGrpcap::GROUPS::make(params_.groups) | DsaGrpcap::READ_BUFFERS::make(params_.read_buffers));
   set64(kEngcap, DsaEngcap::ENGINES::make(params_.engines) |
@@ -72,14 +77,18 @@ void DsaRegisters::set_capabilities() {
   set64(kOffsets, DsaOffsets::GRPCFG::make(kGrpcfg / DsaOffsets::kUnit) |
                       DsaOffsets::WQCFG::make(kWqcfg / DsaOffsets::kUnit) |
                       DsaOffsets::MSIXPERM::make(kMsixperm / DsaOffsets::kUnit));
-  set32(kCmdcap, kCommands);
+  constexpr std::uint32_t kCommands = 0x1FFE;
+  constexpr std::uint32_t kHandleCommands = 0x6000;
+  set32(kCmdcap, kCommands | (params_.interrupt_handles != 0 ? kHandleCommands : 0));
 }
 
 void DsaRegisters::reset() {
   const std::uint32_t command = get32(dsa_reg::kCmd);
   const std::uint32_t status = get32(dsa_reg::kCmdstatus);
   std::fill(bytes_.begin(), bytes_.begin() + dsa_reg::kSwerror, std::uint8_t{0});
-  std::fill(bytes_.begin() + dsa_reg::kEvlcfg, bytes_.begin() + dsa_reg::kMsixTable, std::uint8_t{0});
+  std::fill(bytes_.begin() + dsa_reg::kEvlcfg, bytes_.begin() + dsa_reg::kEvlstatus, std::uint8_t{0});
+  std::fill(bytes_.begin() + dsa_reg::kEvlstatus + 8, bytes_.begin() + dsa_reg::kMsixTable, std::uint8_t{0});
+  std::fill(handles_.begin(), handles_.end(), std::nullopt);
   set32(dsa_reg::kCmd, command);
   set32(dsa_reg::kCmdstatus, status);
   set_capabilities();
@@ -142,7 +151,10 @@ bool DsaRegisters::write32(std::uint32_t offset, std::uint32_t value, std::uint3
   };
   switch (offset) {
     case kGencfg:
-      if (disabled) keep(DsaGencfg::READ_BUFFER_LIMIT::kMask | DsaGencfg::USER_INTERRUPTS::kMask);
+      if (disabled) {
+        keep(DsaGencfg::READ_BUFFER_LIMIT::kMask | DsaGencfg::USER_INTERRUPTS::kMask |
+             DsaGencfg::EVENT_LOG::kMask);
+      }
       return false;
     case kGenctrl:
       keep(DsaGenctrl::SOFTWARE_ERROR_INTERRUPT::kMask | DsaGenctrl::HALT_INTERRUPT::kMask |
@@ -157,13 +169,25 @@ bool DsaRegisters::write32(std::uint32_t offset, std::uint32_t value, std::uint3
     case kSwerror:
       clear_ones(DsaSwerror::VALID::kMask | DsaSwerror::OVERFLOW_BIT::kMask);
       return false;
+    case kEvlcfg:
+    case kEvlcfg + 4:
+    case kEvlcfg + 8:
+    case kEvlcfg + 12:
+      write_event_log_config(offset, merged);
+      return false;
+    case kEvlstatus:
+      if (has_event_log()) keep(DsaEvlstatus::HEAD::kMask);
+      return false;
+    case kEvlstatus + 4:
+      clear_ones(DsaEvlstatus::INTERRUPT_PENDING::kMask >> 32U);
+      return false;
     default:
       break;
   }
   if (within(offset, kGrpcfg, std::uint64_t{params_.groups} * DsaGrpcfg::kStride)) {
     if (disabled && (offset - kGrpcfg) % DsaGrpcfg::kStride < DsaGrpcfg::kFlags + 8) keep(~0U);
   } else if (within(offset, kWqcfg, std::uint64_t{params_.queues} * DsaWqcfg::stride(kWqcfgSize))) {
-    write_queue_config(offset, merged);
+    write_queue_config(offset, merged, value & enabled);
   } else if (within(offset, kMsixperm, std::uint64_t{params_.interrupts} * DsaMsixperm::kStride)) {
     if (offset % DsaMsixperm::kStride == 0) {
       keep(DsaMsixperm::IGNORE_INTERRUPT::kMask | DsaMsixperm::PASID_ENABLE::kMask |
@@ -175,7 +199,19 @@ bool DsaRegisters::write32(std::uint32_t offset, std::uint32_t value, std::uint3
   return false;
 }
 
-void DsaRegisters::write_queue_config(std::uint32_t offset, std::uint32_t value) {
+void DsaRegisters::write_event_log_config(std::uint32_t offset, std::uint32_t value) {
+  if (!has_event_log() || state_ != DsaDeviceState::kDisabled) {
+    return;
+  }
+  const std::uint64_t fields[2] = {
+      DsaEvlcfg::PASID_ENABLE::kMask | DsaEvlcfg::PRIV::kMask | DsaEvlcfg::BASE::kMask,
+      DsaEvlcfg::SIZE::kMask | DsaEvlcfg::PASID::kMask};
+  const std::uint32_t word = (offset - dsa_reg::kEvlcfg) / 4;
+  set32(offset, value & static_cast<std::uint32_t>(fields[word / 2] >> (32 * (word % 2))));
+}
+
+// `ones`: what the write holds, to clear bits with.
+void DsaRegisters::write_queue_config(std::uint32_t offset, std::uint32_t value, std::uint32_t ones) {
   const std::uint32_t stride = DsaWqcfg::stride(kWqcfgSize);
   const unsigned queue = (offset - dsa_reg::kWqcfg) / stride;
   const std::uint32_t word = (offset - dsa_reg::kWqcfg) % stride;
@@ -183,7 +219,9 @@ void DsaRegisters::write_queue_config(std::uint32_t offset, std::uint32_t value)
     set32(offset, value & 0xFFFF);
   } else if (word == DsaWqcfg::kSize) {
     if (state_ == DsaDeviceState::kDisabled) set32(offset, value & 0xFFFF);
-  } else if (queue_state(queue) == DsaWqState::kDisabled && word != DsaWqcfg::kStatus) {
+  } else if (word == DsaWqcfg::kStatus) {
+    set32(offset, get32(offset) & ~(ones & static_cast<std::uint32_t>(DsaWqcfg::INTERRUPT_GENERATED::kMask)));
+  } else if (queue_state(queue) == DsaWqState::kDisabled) {
     set32(offset, value);
   }
 }
@@ -209,6 +247,87 @@ void DsaRegisters::set_occupancy(unsigned queue, unsigned entries) {
   set32(offset, static_cast<std::uint32_t>(DsaWqcfg::OCCUPANCY::set(get32(offset), entries)));
 }
 
+// SPEC: [DSA 9.2.29]. MODEL: the specification's text says below; an interrupt is due when occupancy falls
+// from the limit to less.
+std::optional<unsigned> DsaRegisters::occupancy_interrupt(unsigned queue, unsigned before, unsigned entries) {
+  const std::uint32_t base = wqcfg(queue);
+  const std::uint32_t limit = get32(base + DsaWqcfg::kOccupancyLimit);
+  const std::uint32_t status = get32(base + DsaWqcfg::kStatus);
+  const std::uint64_t least = DsaWqcfg::LIMIT::get(limit);
+  if (DsaWqcfg::INTERRUPT_ENABLE::get(limit) == 0 || DsaWqcfg::INTERRUPT_GENERATED::get(status) != 0 ||
+      before < least || entries >= least) {
+    return std::nullopt;
+  }
+  set32(base + DsaWqcfg::kStatus, status | static_cast<std::uint32_t>(DsaWqcfg::INTERRUPT_GENERATED::kMask));
+  return static_cast<unsigned>(DsaWqcfg::INTERRUPT_HANDLE::get(get32(base + DsaWqcfg::kOccupancyInterrupt)));
+}
+
+bool DsaRegisters::occupancy_interrupt_valid(unsigned queue) const {
+  const std::uint32_t base = wqcfg(queue);
+  const std::uint32_t interrupt = get32(base + DsaWqcfg::kOccupancyInterrupt);
+  return DsaWqcfg::INTERRUPT_ENABLE::get(get32(base + DsaWqcfg::kOccupancyLimit)) == 0 ||
+         (DsaWqcfg::INTERRUPT_TABLE::get(interrupt) == 0 &&
+          vector_of(static_cast<unsigned>(DsaWqcfg::INTERRUPT_HANDLE::get(interrupt))).has_value());
+}
+
+// --- event log ---
+
+DsaEventLogConfig DsaRegisters::event_log() const {
+  const std::uint64_t first = get64(dsa_reg::kEvlcfg);
+  const std::uint64_t second = get64(dsa_reg::kEvlcfg + 8);
+  DsaEventLogConfig config;
+  config.enabled = DsaGencfg::EVENT_LOG::get(get32(dsa_reg::kGencfg)) != 0;
+  config.pasid_enable = DsaEvlcfg::PASID_ENABLE::get(first) != 0;
+  config.privileged = DsaEvlcfg::PRIV::get(first) != 0;
+  config.pasid = Pasid(static_cast<std::uint32_t>(DsaEvlcfg::PASID::get(second)));
+  config.base = first & DsaEvlcfg::BASE::kMask;
+  config.size = DsaEvlcfg::SIZE::get(second);
+  return config;
+}
+
+bool DsaRegisters::event_log_full() const {
+  const std::uint64_t status = get64(dsa_reg::kEvlstatus);
+  return (DsaEvlstatus::TAIL::get(status) + 1) % event_log().size == DsaEvlstatus::HEAD::get(status);
+}
+
+Addr DsaRegisters::event_log_place() const {
+  return event_log().base + DsaEvlstatus::TAIL::get(get64(dsa_reg::kEvlstatus)) * sizeof(DsaEvent);
+}
+
+bool DsaRegisters::advance_event_log() {
+  const std::uint64_t status = get64(dsa_reg::kEvlstatus);
+  const bool pending = DsaEvlstatus::INTERRUPT_PENDING::get(status) != 0;
+  const bool wanted = DsaGenctrl::EVENT_LOG_INTERRUPT::get(general_control()) != 0;
+  const std::uint64_t tail = (DsaEvlstatus::TAIL::get(status) + 1) % event_log().size;
+  set64(dsa_reg::kEvlstatus,
+        DsaEvlstatus::TAIL::set(status, tail) | DsaEvlstatus::INTERRUPT_PENDING::make(pending || wanted));
+  return wanted && !pending;
+}
+
+// --- interrupt handles ---
+
+// MODEL: a vector that has a handle keeps it when it is asked for again.
+std::optional<unsigned> DsaRegisters::request_handle(unsigned vector) {
+  std::optional<unsigned> free;
+  for (unsigned handle = 0; handle < handles_.size(); ++handle) {
+    if (handles_[handle] == vector) return handle;
+    if (!handles_[handle] && !free) free = handle;
+  }
+  if (free) handles_[*free] = vector;
+  return free;
+}
+
+bool DsaRegisters::release_handle(unsigned handle) {
+  if (handle >= handles_.size() || !handles_[handle]) return false;
+  handles_[handle].reset();
+  return true;
+}
+
+std::optional<unsigned> DsaRegisters::vector_of(unsigned handle) const {
+  if (handles_.empty()) return handle < params_.interrupts ? std::optional<unsigned>(handle) : std::nullopt;
+  return handle < handles_.size() ? handles_[handle] : std::nullopt;
+}
+
 bool DsaRegisters::report_error(std::uint64_t word0, std::uint64_t word1, std::uint64_t address) {
   const std::uint64_t present = get64(dsa_reg::kSwerror);
   if (DsaSwerror::VALID::get(present) != 0) {
@@ -226,6 +345,7 @@ DsaQueueConfig DsaRegisters::queue_config(unsigned queue) const {
   const std::uint32_t mode = get32(base + DsaWqcfg::kMode);
   DsaQueueConfig config;
   config.size = static_cast<unsigned>(DsaWqcfg::SIZE::get(get32(base + DsaWqcfg::kSize)));
+  config.threshold = std::min(config.size, get32(base + DsaWqcfg::kThreshold));
   config.priority = static_cast<unsigned>(DsaWqcfg::PRIORITY::get(mode));
   config.dedicated = DsaWqcfg::DEDICATED::get(mode) != 0;
   config.block_on_fault = DsaWqcfg::BLOCK_ON_FAULT::get(mode) != 0;

@@ -17,6 +17,8 @@ void DsaStats::describe(StatRegistry& registry, const std::string& prefix) const
   };
   count("submitted", submitted, kInvariant, "Descriptors accepted by a portal.");
   count("dropped", dropped, kTiming, "Portal writes ignored: queue full, disabled, or no 64-byte write.");
+  count("deferred", deferred, kTiming,
+        "ENQCMDs answered Retry: the queue's threshold reached, no shared queue, or disabled.");
   count("completed", completed, kInvariant,
         "Descriptors completed, whatever their status; without members of batches.");
   count("batch_members", batch_members, kInvariant,
@@ -47,6 +49,7 @@ void DsaStats::describe(StatRegistry& registry, const std::string& prefix) const
       {DsaStatus::kCompletionRecordFault, "completion_record_fault"},
       {DsaStatus::kCompletionRecordAlignment, "completion_record_alignment"},
       {DsaStatus::kAddressAlignment, "address_alignment"},
+      {DsaStatus::kPrivilege, "privilege"},
       {DsaStatus::kDrainReadbackFault, "drain_readback_fault"},
       {DsaStatus::kHardwareError, "hardware_error"},
       {DsaStatus::kTranslationError, "translation_error"},
@@ -58,6 +61,8 @@ void DsaStats::describe(StatRegistry& registry, const std::string& prefix) const
   count("records", records, kInvariant, "Completion records written.");
   count("interrupts", interrupts, kInvariant, "Interrupt messages sent.");
   count("software_errors", software_errors, kInvariant, "Errors reported to SWERROR.");
+  count("events", events, kInvariant, "Entries written to the event log.");
+  count("events_lost", events_lost, kTiming, "Events that found no room in the log, or no memory.");
   count("commands", commands, kInvariant, "Commands finished.");
   bytes_of("bytes", bytes, "Bytes completed as completion records count them; not of batches.");
   bytes_of("bytes_read", bytes_read, "Bytes of data read, at the response.");

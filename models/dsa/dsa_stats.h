@@ -13,12 +13,15 @@ namespace svasim {
 struct DsaStats {
   Counter submitted;
   Counter dropped;
+  Counter deferred;
   Counter completed;
   Counter batch_members;
   std::array<Counter, 64> by_status;
   Counter records;
   Counter interrupts;
   Counter software_errors;
+  Counter events;
+  Counter events_lost;
   Counter commands;
   Counter bytes;  // as completion records report them
   Counter bytes_read;

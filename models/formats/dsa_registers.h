@@ -49,6 +49,7 @@ struct DsaGencap {
   using MAX_BATCH = Field<24, 21>;     // 2^N descriptors
   using IMS = Field<30, 25>;
   using CONFIGURABLE = Bit<31>;
+  using EVENT_LOG_OVERFLOW = Bit<32>;  // an event that finds the log full is dropped; 0: it waits
 };
 
 struct DsaWqcap {
@@ -114,7 +115,11 @@ struct DsaIntcause {
 struct DsaCmd {
   using OPERAND = Field<19, 0>;
   using CODE = Field<24, 20>;
+  using RESERVED = Field<30, 25>;
   using INTERRUPT = Bit<31>;
+  // Operand of the commands about interrupt handles.
+  using TABLE_INDEX = Field<15, 0>;
+  using IMS = Bit<16>;
 };
 struct DsaCmdstatus {
   using ERROR = Field<7, 0>;
@@ -205,6 +210,22 @@ struct DsaSwerrorInfo {
   using OPERAND = Field<31, 29>;  // of ERROR_INFO, with page faults
 };
 
+// EVLCFG, two quadwords.
+struct DsaEvlcfg {
+  using PASID_ENABLE = Bit<0>;
+  using PRIV = Bit<1>;
+  using BASE = Field<63, 12>;
+  // Quadword 1.
+  using SIZE = Field<15, 0>;  // entries; one less can be used
+  using PASID = Field<35, 16>;
+  static constexpr std::uint64_t kMinSize = 64;
+};
+struct DsaEvlstatus {
+  using HEAD = Field<15, 0>;   // software's
+  using TAIL = Field<47, 32>;  // the device's
+  using INTERRUPT_PENDING = Bit<62>;
+};
+
 // MSIXPERM, 4 bytes every 8.
 struct DsaMsixperm {
   using IGNORE_INTERRUPT = Bit<2>;
@@ -254,8 +275,17 @@ struct DsaWqcfg {
   using MAX_TRANSFER = Field<4, 0>;
   using MAX_BATCH = Field<8, 5>;
 
+  // Word kOccupancyInterrupt.
+  using INTERRUPT_HANDLE = Field<15, 0>;
+  using INTERRUPT_TABLE = Bit<16>;  // 1: IMS
+
+  // Word kOccupancyLimit.
+  using LIMIT = Field<15, 0>;
+  using INTERRUPT_ENABLE = Bit<16>;
+
   // Word kStatus.
   using OCCUPANCY = Field<15, 0>;
+  using INTERRUPT_GENERATED = Bit<16>;
   using MODE_SUPPORT = Bit<29>;
   using STATE = Field<31, 30>;
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/check.h"
+#include "tlm/deferrable_write.h"
 #include "tlm/direct_grant.h"
 
 namespace svasim {
@@ -12,6 +13,11 @@ namespace {
 constexpr Ps kHandOver = 1;  // every message has a positive delay; taken out of the link's latency
 
 PcieExtension& pcie_of(tlm::tlm_generic_payload& payload) { return Transaction::of(payload).pcie; }
+
+// An access of the memory bus that the device answers with a completion.
+bool is_completed(const tlm::tlm_generic_payload& access) {
+  return access.is_read() || access.get_extension<DeferrableWrite>() != nullptr;
+}
 
 }  // namespace
 
@@ -59,7 +65,8 @@ std::uint64_t PcieLink::completion_bytes(tlm::tlm_generic_payload& payload) cons
     const bool success = pcie.status == CompletionStatus::kSuccess;
     return wire_bytes(success ? pcie.translations * sizeof(std::uint64_t) : 0, false);
   }
-  return wire_bytes(pcie.status == CompletionStatus::kSuccess ? payload.get_data_length() : 0, false);
+  const bool data = pcie.status == CompletionStatus::kSuccess && !payload.is_write();
+  return wire_bytes(data ? payload.get_data_length() : 0, false);
 }
 
 tlm::tlm_sync_enum PcieLink::nb_transport_fw(unsigned port, tlm::tlm_generic_payload& payload,
@@ -81,14 +88,29 @@ tlm::tlm_sync_enum PcieLink::nb_transport_fw(unsigned port, tlm::tlm_generic_pay
     mmio_free_.push_back(static_cast<std::uint32_t>(mmio_.size()));
     mmio_.push_back(nullptr);
   }
-  Transaction& access = pool_.allocate(payload.get_command(), payload.get_address(), payload.get_data_ptr(),
-                                       payload.get_data_length(), now_ps());
+  Transaction& access = begin_mmio(payload);
   access.pcie.slot = mmio_free_.back();
   mmio_free_.pop_back();
   mmio_[access.pcie.slot] = &payload;
   send_down(access, kMmio, ready);
   phase = tlm::END_REQ;
   return tlm::TLM_UPDATED;
+}
+
+// What the memory bus asks, as the device sees it.
+Transaction& PcieLink::begin_mmio(tlm::tlm_generic_payload& payload) {
+  Transaction& access = pool_.allocate(payload.get_command(), payload.get_address(), payload.get_data_ptr(),
+                                       payload.get_data_length(), now_ps());
+  if (auto* deferrable = payload.get_extension<DeferrableWrite>()) access.set_extension(deferrable);
+  return access;
+}
+
+void PcieLink::end_mmio(Transaction& access, tlm::tlm_generic_payload& payload) {
+  payload.set_response_status(access.get_response_status() == tlm::TLM_INCOMPLETE_RESPONSE
+                                  ? tlm::TLM_OK_RESPONSE
+                                  : access.get_response_status());
+  access.clear_extension<DeferrableWrite>();
+  access.release();
 }
 
 void PcieLink::send_up(tlm::tlm_generic_payload& payload, Ps ready) {
@@ -193,7 +215,7 @@ tlm::tlm_sync_enum PcieLink::nb_transport_bw(unsigned port, tlm::tlm_generic_pay
 
 void PcieLink::answer_mmio(Transaction& access, Ps ready) {
   Ps arrival = ready;
-  if (access.is_read()) {
+  if (is_completed(access)) {
     const std::uint64_t bytes = completion_bytes(access);
     stats_.up_packets.add();
     stats_.up_bytes.add(bytes);
@@ -204,10 +226,7 @@ void PcieLink::answer_mmio(Transaction& access, Ps ready) {
   tlm::tlm_generic_payload& payload = *mmio_[slot];
   mmio_[slot] = nullptr;
   mmio_free_.push_back(slot);
-  payload.set_response_status(access.get_response_status() == tlm::TLM_INCOMPLETE_RESPONSE
-                                  ? tlm::TLM_OK_RESPONSE
-                                  : access.get_response_status());
-  access.release();
+  end_mmio(access, payload);
   tlm::tlm_phase phase = tlm::BEGIN_RESP;
   sc_core::sc_time delay = to_sc(arrival - now_ps());
   mmio_in_->nb_transport_bw(payload, phase, delay);
@@ -251,17 +270,13 @@ void PcieLink::deliver_down(const Down& down, Ps when) {
 
 void PcieLink::b_transport(unsigned port, tlm::tlm_generic_payload& payload, sc_core::sc_time& delay) {
   if (port == kMmioIn) {
-    Transaction& access = pool_.allocate(payload.get_command(), payload.get_address(), payload.get_data_ptr(),
-                                         payload.get_data_length(), now_ps());
+    Transaction& access = begin_mmio(payload);
     delay += to_sc(down_time_(request_bytes(access)) + params_.latency);
     down_out_->b_transport(access, delay);
-    if (access.is_read()) {
+    if (is_completed(access)) {
       delay += to_sc(up_time_(completion_bytes(access)) + params_.latency);
     }
-    payload.set_response_status(access.get_response_status() == tlm::TLM_INCOMPLETE_RESPONSE
-                                    ? tlm::TLM_OK_RESPONSE
-                                    : access.get_response_status());
-    access.release();
+    end_mmio(access, payload);
     return;
   }
   PcieExtension& pcie = pcie_of(payload);

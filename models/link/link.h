@@ -74,6 +74,8 @@ class PcieLink : public sc_core::sc_module, public Inspectable, private FwReceiv
   void run();
   void drain();
   void end_request(PcieExtension& pcie, Ps when);
+  Transaction& begin_mmio(tlm::tlm_generic_payload& payload);
+  static void end_mmio(Transaction& access, tlm::tlm_generic_payload& payload);
   void answer_mmio(Transaction& access, Ps ready);
 
   // Bytes on the wire of a request, or of the completion with its data.

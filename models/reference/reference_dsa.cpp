@@ -155,9 +155,9 @@ void ReferenceDsa::run_batch(const DsaDescriptor& d, DsaCompletionRecord& record
     const std::vector<std::uint8_t> image = memory_.bytes(list + i * 64, 64);
     std::memcpy(static_cast<void*>(&member), image.data(), sizeof member);
     if (bit(member, 0) && failed) break;
-    const ReferenceDsaOutcome outcome = execute(member, true);
-    failed = failed || outcome.record.code() != DsaStatus::kSuccess ||
-             outcome.reported == DsaStatus::kCompletionRecordFault;
+    const ReferenceDsaOutcome outcome = execute(member, static_cast<int>(i));
+    const bool lost = outcome.reported == DsaStatus::kCompletionRecordFault;
+    failed = failed || outcome.record.code() != DsaStatus::kSuccess || (lost && !config_.event_log);
     ++done;
   }
   record.bytes_completed = done;
@@ -165,11 +165,28 @@ void ReferenceDsa::run_batch(const DsaDescriptor& d, DsaCompletionRecord& record
   record.result = failed && config_.version >= 2 ? 1 : 0;
 }
 
+// SPEC: [DSA 5, Table 5-9]
+void ReferenceDsa::log(ReferenceDsaOutcome& outcome, const ReferenceDsaEvent& event) {
+  outcome.reported = event.status;
+  if (!config_.event_log) return;
+  if (event.status == DsaStatus::kCompletionRecordFault && event.member >= 0) member_record_logged_ = true;
+  events_.push_back(event);
+}
+
+ReferenceDsaOutcome ReferenceDsa::execute(const DsaDescriptor& d) {
+  events_.clear();
+  member_record_logged_ = false;
+  privileged_ = config_.shared ? (number_at(d, 0, 4) >> 31U) != 0 : config_.privileged;
+  ReferenceDsaOutcome outcome = execute(d, -1);
+  outcome.events = events_;
+  return outcome;
+}
+
 // SPEC: [DSA 5, 8.2]
-ReferenceDsaOutcome ReferenceDsa::execute(const DsaDescriptor& d, bool in_batch) {
+ReferenceDsaOutcome ReferenceDsa::execute(const DsaDescriptor& d, int member) {
   ReferenceDsaOutcome outcome;
   std::uint32_t wrong = 0;
-  const DsaStatus checked = check(d, in_batch, wrong);
+  const DsaStatus checked = check(d, member >= 0, wrong);
   outcome.record.set_status(checked);
   if (checked == DsaStatus::kSuccess) {
     run(d, outcome.record);
@@ -177,19 +194,28 @@ ReferenceDsaOutcome ReferenceDsa::execute(const DsaDescriptor& d, bool in_batch)
     std::memcpy(outcome.record.specific.data(), &wrong, 3);
   }
   const auto code = static_cast<unsigned>(outcome.record.code());
+  const Addr address = number_at(d, 8, 8);
+  const bool requests = config_.ats && config_.page_requests;
+  // What goes to the log whether a record was asked for or not.
+  if (member < 0 && member_record_logged_) {
+    log(outcome, {DsaStatus::kBatchEventLog, member, address, 0, outcome.record});
+    return outcome;
+  }
+  if (config_.event_log && opcode_of(d) == 0x02 && code == 0x01 && !requests) {
+    log(outcome, {DsaStatus::kDrainEventLog, member, address, 0, outcome.record});
+    return outcome;
+  }
   const bool quiet = code == 0x01 || code == 0x02 || code == 0x05;
   if (!bit(d, 3) && quiet) return outcome;
   if (!bit(d, 2) || code == 0x1B || code == 0x1D) {
-    outcome.reported = outcome.record.code();
+    log(outcome, {outcome.record.code(), member, outcome.record.fault_address, wrong, {}});
     return outcome;
   }
-  const Addr address = number_at(d, 8, 8);
-  if (memory_.use(address, true, config_.ats && config_.page_requests) !=
-      ReferenceDsaMemory::Answer::kGranted) {
-    outcome.reported = DsaStatus::kCompletionRecordFault;
+  if (memory_.use(address, true, requests) != ReferenceDsaMemory::Answer::kGranted) {
+    log(outcome, {DsaStatus::kCompletionRecordFault, member, address, 0, outcome.record});
     return outcome;
   }
-  if (code == 0x19) outcome.reported = DsaStatus::kInterruptHandle;
+  if (code == 0x19) log(outcome, {DsaStatus::kInterruptHandle, member, 0, 0, outcome.record});
   std::vector<std::uint8_t> image(sizeof outcome.record);
   std::memcpy(image.data(), &outcome.record, image.size());
   memory_.store(address, image);

@@ -19,6 +19,9 @@ struct ReferenceDsaConfig {
   bool block_on_fault = true;  // of the queue
   bool pasid_enable = true;
   bool privileged = false;
+  bool shared = false;            // PASID and privilege are the descriptor's
+  bool privilege_allowed = true;  // by the PASID capability
+  bool event_log = false;
   bool user_interrupts = false;
   bool overlapping_copy = true;
   std::uint64_t max_transfer = 1U << 20;
@@ -54,10 +57,20 @@ class ReferenceDsaMemory {
   MemoryView& memory_;
 };
 
+// An entry of the event log.
+struct ReferenceDsaEvent {
+  DsaStatus status = DsaStatus::kNone;
+  int member = -1;             // of a batch; -1: the descriptor submitted
+  Addr address = 0;            // of a fault, or of the record
+  std::uint32_t flags = 0;     // that are wrong
+  DsaCompletionRecord record;  // when it is in the entry
+};
+
 struct ReferenceDsaOutcome {
   DsaCompletionRecord record;
   bool written = false;                   // the record, to memory
-  DsaStatus reported = DsaStatus::kNone;  // to SWERROR instead
+  DsaStatus reported = DsaStatus::kNone;  // to SWERROR or the event log instead
+  std::vector<ReferenceDsaEvent> events;  // of its members too, in order of members
 };
 
 class ReferenceDsa {
@@ -66,7 +79,7 @@ class ReferenceDsa {
       : config_(config), memory_(memory) {}
 
   // Data and records are written to memory, those of a batch's members too.
-  ReferenceDsaOutcome execute(const DsaDescriptor& descriptor) { return execute(descriptor, false); }
+  ReferenceDsaOutcome execute(const DsaDescriptor& descriptor);
   // The status of the checks alone. `wrong` are the flags with which the status is kInvalidFlags.
   DsaStatus check(const DsaDescriptor& descriptor, bool in_batch, std::uint32_t& wrong) const;
 
@@ -95,7 +108,8 @@ class ReferenceDsa {
     unsigned id = 0;
   };
 
-  ReferenceDsaOutcome execute(const DsaDescriptor& d, bool in_batch);
+  ReferenceDsaOutcome execute(const DsaDescriptor& d, int member);
+  void log(ReferenceDsaOutcome& outcome, const ReferenceDsaEvent& event);
   void run(const DsaDescriptor& d, DsaCompletionRecord& record);
   void run_batch(const DsaDescriptor& d, DsaCompletionRecord& record);
   Fault first_fault(const std::vector<Buffer>& buffers, bool request);
@@ -117,6 +131,9 @@ class ReferenceDsa {
 
   ReferenceDsaConfig config_;
   ReferenceDsaMemory& memory_;
+  bool privileged_ = false;  // the descriptor submitted, whatever its members say
+  std::vector<ReferenceDsaEvent> events_;
+  bool member_record_logged_ = false;
 };
 
 // Polynomial division bit by bit; `width` up to 64, the polynomial without its highest term.

@@ -138,8 +138,15 @@ bool reserved_clear(const DsaDescriptor& d) {
   }
 }
 
+// Also where a buffer goes on at 0 behind the last address.
 bool meet(Addr a, std::uint64_t a_size, Addr b, std::uint64_t b_size) {
-  return a < b + b_size && b < a + a_size;
+  const auto last = [](Addr start, std::uint64_t size) { return start + size - 1; };
+  const auto holds = [&](Addr start, std::uint64_t size, Addr address) {
+    const bool wraps = last(start, size) < start;
+    return wraps ? address >= start || address <= last(start, size)
+                 : address >= start && address <= last(start, size);
+  };
+  return holds(a, a_size, b) || holds(b, b_size, a);
 }
 
 // Size, values, alignment, overlap.
@@ -210,13 +217,14 @@ DsaStatus ReferenceDsa::check(const DsaDescriptor& d, bool in_batch, std::uint32
   const unsigned op = opcode_of(d);
   wrong = 0;
   if (bit(d, 2) && number_at(d, 8, 8) % 32 != 0) return DsaStatus::kCompletionRecordAlignment;
+  if (config_.shared && privileged_ && !config_.privilege_allowed) return DsaStatus::kPrivilege;
   if (!known(op, config_.version) || op >= 64 || ((config_.operations >> op) & 1U) == 0 ||
       (in_batch && (op == 0x01 || op == 0x02)) || (op == 0x0A && !config_.ats)) {
     return DsaStatus::kBadOpcode;
   }
   std::uint32_t may = flags_for(op, config_.version) | 0x1004;
   if (bit(d, 2)) may |= 0x8;
-  if (config_.user_interrupts || !config_.pasid_enable || config_.privileged) may |= 0x10;
+  if (config_.user_interrupts || !config_.pasid_enable || privileged_) may |= 0x10;
   if (in_batch) may |= 0x1;
   if (op > 0x02 && config_.block_on_fault) may |= 0x2;
   wrong = flags_of(d) & ~may;

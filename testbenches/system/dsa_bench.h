@@ -99,6 +99,30 @@ struct DsaBench {
     enable(queues);
   }
 
+  // Makes a configured queue a shared one that everybody with a PASID may submit to.
+  void share(unsigned queue, unsigned threshold, bool block_on_fault = true) {
+    write32(wqcfg(queue) + DsaWqcfg::kThreshold, threshold);
+    write32(wqcfg(queue) + DsaWqcfg::kMode, DsaWqcfg::BLOCK_ON_FAULT::make(block_on_fault) |
+                                                DsaWqcfg::PRIORITY::make(1) |
+                                                DsaWqcfg::PASID_ENABLE::make(1));
+  }
+  // An event log of so many entries, without PASID, and its interrupt.
+  static constexpr Addr kLog = 0x60000000;
+  void configure_event_log(unsigned entries = 64) {
+    write32(dsa_reg::kGencfg, DsaGencfg::USER_INTERRUPTS::kMask | DsaGencfg::EVENT_LOG::kMask);
+    write64(dsa_reg::kEvlcfg, kLog);
+    write64(dsa_reg::kEvlcfg + 8, entries);
+    write32(dsa_reg::kGenctrl,
+            DsaGenctrl::EVENT_LOG_INTERRUPT::kMask | DsaGenctrl::SOFTWARE_ERROR_INTERRUPT::kMask);
+    write64(dsa_reg::kMsixTable, 0xFEE00000);
+    write32(dsa_reg::kMsixTable + 12, 0);
+    map(kLog, entries * sizeof(DsaEvent), true, 0);
+  }
+  DsaEvent event(unsigned number) {
+    return agent.memory.load<DsaEvent>(kLog + number * sizeof(DsaEvent) + kOffset);
+  }
+  std::uint64_t events() const { return DsaEvlstatus::TAIL::get(dsa.registers().get64(dsa_reg::kEvlstatus)); }
+
   void map(Addr address, std::uint64_t size, bool write = true, unsigned pasid = kPasid) {
     for (Addr page = address & ~(kPageSize - 1); page < address + size; page += kPageSize) {
       agent.map(pasid, page, page + kOffset, true, write);
@@ -119,6 +143,12 @@ struct DsaBench {
   }
   void submit(const DsaDescriptor& d, unsigned queue = 0, Ps delay = 1000) {
     agent.mmio_write(params.bar2 + dsa_portal_offset(queue, DsaPortal::kLimited), &d, sizeof d, delay);
+  }
+  // ENQCMDS: PASID and privilege stand in the descriptor, ENQCMD would put them there.
+  void enqueue(DsaDescriptor d, unsigned pasid = kPasid, unsigned queue = 0, Ps delay = 1000,
+               DsaPortal portal = DsaPortal::kLimited, bool privileged = false) {
+    d.set_pasid(Pasid(pasid), privileged);
+    agent.mmio_write_deferrable(params.bar2 + dsa_portal_offset(queue, portal), &d, sizeof d, delay);
   }
   DsaCompletionRecord record(unsigned number) {
     return agent.memory.load<DsaCompletionRecord>(record_address(number) + kOffset);

@@ -1,5 +1,6 @@
-// Random descriptors, valid and invalid, with pages missing, on the timed device and on the
-// reference: data, completion records and what is reported instead are equal.
+// Random descriptors, valid and invalid, with pages missing, on the timed device and on the reference,
+// submitted to a dedicated queue or a shared one: data, completion records and what is reported instead, to
+// SWERROR or to the event log, are equal.
 #include <gmock/gmock.h>
 
 #include "base/rng.h"
@@ -35,6 +36,7 @@ struct Case {
   DsaOpcode opcode;
   unsigned version;
   Timing timing;
+  bool event_log;
 };
 
 class DsaRandom : public ::testing::TestWithParam<Case> {
@@ -43,12 +45,16 @@ class DsaRandom : public ::testing::TestWithParam<Case> {
   static constexpr unsigned kHandle = 3;
 
   DsaRandom() : bench_(GetParam().timing, params()), memory_(window_), rng_(11, "dsa random") {
-    bench_.configure(true);
+    bench_.configure(true, 1, 2);
+    bench_.share(1, 32);
     bench_.write32(dsa_reg::kGencfg, DsaGencfg::USER_INTERRUPTS::kMask);
+    if (GetParam().event_log) bench_.configure_event_log();
     bench_.write32(dsa_reg::kMsixperm + kHandle * DsaMsixperm::kStride,
                    DsaMsixperm::PASID_ENABLE::make(1) | DsaMsixperm::PASID::make(DsaBench::kPasid));
-    bench_.enable();
+    bench_.enable(2);
     config_.version = GetParam().version;
+    config_.privilege_allowed = false;
+    config_.event_log = GetParam().event_log;
     config_.user_interrupts = true;
     config_.max_transfer = 1U << 22;
     config_.max_batch = 32;
@@ -70,6 +76,7 @@ class DsaRandom : public ::testing::TestWithParam<Case> {
   static DsaParams params() {
     DsaParams p = dsa_params().defaults();
     p.version = GetParam().version;
+    p.privileged = false;
     return p;
   }
   unsigned char* physical(unsigned page) { return &bench_.agent.memory.byte(kPhysical + page * kPageSize); }
@@ -164,8 +171,18 @@ class DsaRandom : public ::testing::TestWithParam<Case> {
     if (rng_.chance(0.02)) d.completion_address += 8;
     store(d.completion_address, std::vector<std::uint8_t>(32, 0));
 
+    config_.shared = rng_.chance(0.5);
+    d.pasid_and_privilege =
+        (d.pasid_and_privilege & 0x7FF00000) |
+        (config_.shared ? DsaBench::kPasid : static_cast<std::uint32_t>(rng_.below(1U << 20)));
+    if (rng_.chance(0.02)) d.pasid_and_privilege |= 1U << 31;
+    const Addr portal = bench_.params.bar2 + dsa_portal_offset(config_.shared ? 1 : 0, DsaPortal::kLimited);
     const std::uint64_t before = bench_.dsa.stats().completed.value;
-    bench_.submit(d);
+    if (config_.shared) {
+      bench_.agent.mmio_write_deferrable(portal, &d, sizeof d, 1000);
+    } else {
+      bench_.agent.mmio_write(portal, &d, sizeof d, 1000);
+    }
     for (unsigned turn = 0; bench_.dsa.stats().completed.value == before; ++turn) {
       ASSERT_LT(turn, 2000U) << "descriptor " << number << " does not end";
       bench_.run(3 * kUs);
@@ -186,6 +203,10 @@ class DsaRandom : public ::testing::TestWithParam<Case> {
           << number << ": page " << page << " of " << dsa_opcode_name(d.opcode()) << ", "
           << dsa_status_name(outcome.record.code());
     }
+    if (GetParam().event_log) {
+      compare_events(number, outcome.events);
+      return;
+    }
     const std::uint64_t error = bench_.dsa.registers().get64(dsa_reg::kSwerror);
     if (opcode != DsaOpcode::kBatch) {
       ASSERT_EQ(DsaSwerror::VALID::get(error), outcome.reported == DsaStatus::kNone ? 0U : 1U) << number;
@@ -196,6 +217,51 @@ class DsaRandom : public ::testing::TestWithParam<Case> {
     if (error != 0) bench_.write32(dsa_reg::kSwerror, 3);
   }
 
+  // Members end in an order of their own, their batch last.
+  void compare_events(unsigned number, std::vector<ReferenceDsaEvent> expected) {
+    ASSERT_EQ(bench_.dsa.registers().get64(dsa_reg::kSwerror), 0U) << number;
+    std::vector<DsaEvent> got;
+    for (; head_ != bench_.events(); head_ = (head_ + 1) % 64) got.push_back(bench_.event(head_));
+    if (got.empty() && expected.empty()) return;
+    bench_.write64(dsa_reg::kEvlstatus, DsaEvlstatus::INTERRUPT_PENDING::kMask | head_);
+    ASSERT_EQ(got.size(), expected.size()) << number;
+    const auto member_of = [](const DsaEvent& event) {
+      return DsaSwerror::BATCH_MEMBER::get(event.what) == 0
+                 ? 1 << 20
+                 : static_cast<int>(DsaEvent::BATCH_INDEX::get(event.info));
+    };
+    unsigned first = 0;
+    for (std::size_t i = 0; i < got.size(); ++i) {
+      const bool flagged = DsaEvent::FIRST_ERROR_IN_BATCH::get(got[i].info) != 0;
+      const bool earlier = std::any_of(
+          got.begin(), got.begin() + static_cast<long>(i),
+          [](const DsaEvent& event) { return event.status() == DsaStatus::kCompletionRecordFault; });
+      const bool record = got[i].status() == DsaStatus::kCompletionRecordFault;
+      ASSERT_EQ(flagged, record && !earlier && member_of(got[i]) != 1 << 20) << number;
+      first += flagged ? 1 : 0;
+    }
+    ASSERT_LE(first, 1U);
+    ASSERT_TRUE(std::all_of(got.begin(), got.end() - 1,
+                            [&](const DsaEvent& event) { return member_of(event) != 1 << 20; }))
+        << number << ": the batch comes last";
+    std::stable_sort(got.begin(), got.end(),
+                     [&](const DsaEvent& a, const DsaEvent& b) { return member_of(a) < member_of(b); });
+    for (std::size_t i = 0; i < got.size(); ++i) {
+      const ReferenceDsaEvent& wanted = expected[i];
+      ASSERT_EQ(got[i].status(), wanted.status) << number << ", event " << i;
+      ASSERT_EQ(member_of(got[i]), wanted.member < 0 ? 1 << 20 : wanted.member) << number;
+      ASSERT_EQ(got[i].address, wanted.address) << number << ", " << dsa_status_name(wanted.status);
+      ASSERT_EQ(DsaSwerror::WQ_INDEX::get(got[i].what), config_.shared ? 1U : 0U);
+      ASSERT_EQ(got[i].pasid(), Pasid(DsaBench::kPasid));
+      if (wanted.status == DsaStatus::kInvalidFlags) {
+        ASSERT_EQ(DsaEvent::ERROR_INFO::get(got[i].info), wanted.flags);
+      }
+      ASSERT_EQ(std::memcmp(&got[i].record, &wanted.record, sizeof wanted.record), 0)
+          << number << ", " << dsa_status_name(wanted.status);
+      ++events_[static_cast<std::size_t>(wanted.status)];
+    }
+  }
+
   DsaBench bench_;
   Window window_;
   ReferenceDsaMemory memory_;
@@ -204,6 +270,8 @@ class DsaRandom : public ::testing::TestWithParam<Case> {
   std::uint64_t windows_ = 0;
   std::map<Addr, ReferenceDsaMemory::Answer> responses_;
   std::array<std::uint64_t, 64> outcomes_{};
+  std::array<std::uint64_t, 64> events_{};
+  unsigned head_ = 0;
 };
 
 std::vector<Case> cases() {
@@ -212,12 +280,15 @@ std::vector<Case> cases() {
     for (const Timing timing : {Timing::kApproximate, Timing::kLoose}) {
       const auto code = static_cast<DsaOpcode>(opcode);
       if (opcode <= 0x0A || (opcode >= 0x10 && opcode <= 0x15) || opcode == 0x17 || opcode == 0x20) {
-        all.push_back({code, 2, timing});
+        all.push_back({code, 2, timing, timing == Timing::kLoose});
       }
     }
   }
   for (const DsaOpcode code : {DsaOpcode::kBatch, DsaOpcode::kFill, DsaOpcode::kCrcGeneration}) {
-    all.push_back({code, 1, Timing::kApproximate});
+    all.push_back({code, 1, Timing::kApproximate, false});
+  }
+  for (const DsaOpcode code : {DsaOpcode::kBatch, DsaOpcode::kMemmove, DsaOpcode::kDrain}) {
+    all.push_back({code, 2, Timing::kApproximate, true});
   }
   return all;
 }
@@ -227,8 +298,8 @@ INSTANTIATE_TEST_SUITE_P(Operations, DsaRandom, ::testing::ValuesIn(cases()), []
   for (char& c : name) {
     if (c == ' ' || c == '-') c = '_';
   }
-  return name + (one.param.timing == Timing::kLoose ? "_loose" : "") + "_v" +
-         std::to_string(one.param.version);
+  return name + (one.param.timing == Timing::kLoose ? "_loose" : "") + (one.param.event_log ? "_log" : "") +
+         "_v" + std::to_string(one.param.version);
 });
 
 TEST_P(DsaRandom, LikeTheReference) {
@@ -242,6 +313,10 @@ TEST_P(DsaRandom, LikeTheReference) {
   for (std::size_t i = 0; i < outcomes_.size(); ++i) {
     if (outcomes_[i] != 0) {
       std::printf("%6llu %s\n", static_cast<unsigned long long>(outcomes_[i]),
+                  dsa_status_name(static_cast<DsaStatus>(i)));
+    }
+    if (events_[i] != 0) {
+      std::printf("%6llu events: %s\n", static_cast<unsigned long long>(events_[i]),
                   dsa_status_name(static_cast<DsaStatus>(i)));
     }
   }

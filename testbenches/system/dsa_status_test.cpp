@@ -208,6 +208,23 @@ TEST_F(DsaStatusCode, X1bCompletionRecordAlignment) {
   EXPECT_EQ(reported(), 0x1BU);
 }
 
+TEST(DsaSharedCode, X1dPrivilege) {
+  DsaParams p = dsa_params().defaults();
+  p.privileged = false;
+  DsaBench bench(Timing::kApproximate, p);
+  bench.configure(true);
+  bench.share(0, 32);
+  bench.enable();
+  bench.enqueue(DsaBench::descriptor(DsaOpcode::kNoop, 0, 0, 0, 0), DsaBench::kPasid, 0, 1000,
+                DsaPortal::kLimited, true);
+  bench.run(kMs);
+  const std::uint64_t error = bench.dsa.registers().get64(dsa_reg::kSwerror);
+  EXPECT_EQ(DsaSwerror::ERROR::get(error), 0x1DU);
+  EXPECT_EQ(DsaSwerror::PRIV::get(error), 1U);
+  EXPECT_EQ(bench.status(0), DsaStatus::kNone);
+  bench.expect_clean();
+}
+
 TEST_F(DsaStatusCode, X1fDrainReadbackFault) {
   bench_.agent.on_group = [](const SeenTlp&) { return 1; };
   const DsaCompletionRecord record =

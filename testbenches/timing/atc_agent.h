@@ -13,6 +13,7 @@
 #include "models/formats/ats_messages.h"
 #include "models/formats/vtd_invalidation.h"
 #include "tlm/context.h"
+#include "tlm/deferrable_write.h"
 #include "tlm/delay_queue.h"
 #include "tlm/sockets.h"
 #include "tlm/transaction.h"
@@ -156,6 +157,18 @@ class TestAgent : public sc_core::sc_module, private FwReceiver, private BwRecei
     send(access, delay);
   }
 
+  // A deferrable write; its answer is put at the end of `deferrable_answers`: accepted or not.
+  void mmio_write_deferrable(Addr address, const void* data, unsigned size, Ps delay) {
+    mmio_data_.emplace_back(static_cast<const unsigned char*>(data),
+                            static_cast<const unsigned char*>(data) + size);
+    Transaction& access =
+        context_.pool.allocate(tlm::TLM_WRITE_COMMAND, address, mmio_data_.back().data(), size, now_ps());
+    deferrable_.emplace_back();
+    access.set_extension(&deferrable_.back());
+    send(access, delay);
+  }
+  std::vector<bool> deferrable_answers;
+
   std::vector<SeenTlp> seen_of(TlpKind kind) const {
     std::vector<SeenTlp> some;
     for (const SeenTlp& tlp : seen) {
@@ -190,6 +203,10 @@ class TestAgent : public sc_core::sc_module, private FwReceiver, private BwRecei
   tlm::tlm_sync_enum nb_transport_bw(unsigned, tlm::tlm_generic_payload& payload, tlm::tlm_phase& phase,
                                      sc_core::sc_time&) override {
     if (phase == tlm::END_REQ) return tlm::TLM_ACCEPTED;
+    if (const auto* deferrable = payload.get_extension<DeferrableWrite>()) {
+      deferrable_answers.push_back(deferrable->accepted);
+      payload.clear_extension<DeferrableWrite>();
+    }
     static_cast<Transaction&>(payload).release();
     return tlm::TLM_COMPLETED;
   }
@@ -308,6 +325,7 @@ class TestAgent : public sc_core::sc_module, private FwReceiver, private BwRecei
   DelayQueue<tlm::tlm_generic_payload*> arrivals_;
   std::map<std::tuple<unsigned, Addr, std::uint8_t>, Translation> table_;
   std::deque<std::vector<unsigned char>> mmio_data_;
+  std::deque<DeferrableWrite> deferrable_;
 };
 
 }  // namespace svasim

@@ -14,12 +14,13 @@ namespace {
 class DsaChecks : public ::testing::Test {
  protected:
   DsaChecks() {
-    queue_.pasid_enable = true;
-    queue_.pasid = Pasid(5);
+    queue_.dedicated = true;
+    context_.has_pasid = true;
+    context_.pasid = Pasid(5);
     queue_.max_transfer = 4096;
     queue_.max_batch = 16;
     queue_.operations = dsa_operations(1);
-    context_.interrupts = 9;
+    context_.interrupt_handle = true;
     descriptor_.set_operation(DsaOpcode::kMemmove, kRecord);
     descriptor_.completion_address = 0x1000;
     descriptor_.source = 0x10000;
@@ -94,10 +95,32 @@ TEST_F(DsaChecks, InterruptHandle) {
   EXPECT_EQ(check().status, DsaStatus::kInterruptHandle);
   context_.permission = 0;
   EXPECT_EQ(check().status, DsaStatus::kInterruptHandle) << "PASID enable must be the queue's";
-  queue_.pasid_enable = false;
+  context_.has_pasid = false;
   EXPECT_EQ(check().status, DsaStatus::kSuccess);
-  descriptor_.interrupt_handle = 9;
-  EXPECT_EQ(check().status, DsaStatus::kInterruptHandle);
+  context_.interrupt_handle = false;
+  EXPECT_EQ(check().status, DsaStatus::kInterruptHandle) << "the handle means no vector";
+}
+
+// SPEC: [DSA 5]: a shared queue takes the privilege from the descriptor.
+TEST_F(DsaChecks, Privilege) {
+  context_.privileged = true;
+  context_.privilege_allowed = false;
+  EXPECT_EQ(check().status, DsaStatus::kSuccess)
+      << "what a dedicated queue says was checked when it was enabled";
+  queue_.dedicated = false;
+  EXPECT_EQ(check().status, DsaStatus::kPrivilege);
+  context_.privilege_allowed = true;
+  EXPECT_EQ(check().status, DsaStatus::kSuccess);
+}
+
+// Buffers may go on at 0 behind the last address.
+TEST_F(DsaChecks, OverlapAtTheEndOfTheAddresses) {
+  constexpr Addr kLast = ~Addr{0} - 15;
+  EXPECT_TRUE(dsa_overlap(kLast, 64, 8, 8)) << "the first one goes on to 47";
+  EXPECT_TRUE(dsa_overlap(8, 8, kLast, 64));
+  EXPECT_TRUE(dsa_overlap(kLast, 64, kLast + 8, 64));
+  EXPECT_FALSE(dsa_overlap(kLast, 64, 48, 8));
+  EXPECT_FALSE(dsa_overlap(kLast, 16, 0, 64));
 }
 
 TEST_F(DsaChecks, ReservedFields) {

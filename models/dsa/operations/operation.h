@@ -139,8 +139,9 @@ extern const DsaOperation kDsaDifOperations[5];
 
 // Bytes [from, to] of a descriptor.
 constexpr std::uint64_t dsa_bytes(unsigned from, unsigned to) { return mask_between(to, from); }
+// Addresses go on at 0 behind the last one.
 constexpr bool dsa_overlap(Addr a, std::uint64_t a_size, Addr b, std::uint64_t b_size) {
-  return a < b ? b - a < a_size : a - b < b_size;
+  return b - a < a_size || a - b < b_size;
 }
 // The size of a transfer is in range.
 constexpr bool dsa_size_ok(const DsaDescriptor& d, std::uint64_t most) {
