@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/stats.h"
+#include "models/host/idxd_stats.h"
 
 namespace svasim {
 
@@ -50,6 +51,7 @@ struct HostStats {
   Counter bytes_verified;
   Counter bytes_wrong;
   Histogram operation_latency;
+  IdxdStats idxd;
 
   void describe(StatRegistry& registry, const std::string& prefix) const;
 };

@@ -126,7 +126,7 @@ void IommuDriver::bind(RequesterId device, Pasid pasid, const IoTranslation& tra
   const auto [binding, fresh] = bindings_.insert({{device, pasid}, translation});
   SVASIM_CHECK(fresh, "a PASID of a device is bound twice");
   tables_.set(device, pasid, translation, VtdEcap::SMPWCS::get(ecap_) != 0);
-  stats_.binds.add();
+  if (pasid != kNoPasid) stats_.binds.add();  // the kernel's own memory is no address space
   if (VtdCap::CM::get(cap_) == 0) {
     machine_.after(1, std::move(done));
     return;

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "models/formats/vtd_registers.h"
 #include "models/host/address_span.h"
 #include "models/host/host_params.h"
 #include "models/host/host_stats.h"
@@ -73,6 +74,7 @@ class IommuDriver {
 
   // That it walks the CPUs' tables: SPEC: [LINUX intel_svm_check].
   bool walks(unsigned levels, bool gigabyte_pages) const;
+  bool can_pass_through() const { return VtdEcap::PT::get(ecap_) != 0; }
   std::uint32_t pasid_limit() const { return std::uint32_t{1} << pasid_bits_; }
   const std::string& name() const { return name_; }
 

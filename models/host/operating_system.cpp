@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "base/check.h"
@@ -48,21 +49,27 @@ void OperatingSystem::make_drivers() {
                                      : !place.page_requests                  ? DsaDriver::Faults::kReported
                                      : params_.dsa.block_on_fault == "false" ? DsaDriver::Faults::kReported
                                                                              : DsaDriver::Faults::kBlock;
-    devices_.push_back(std::make_unique<DsaDriver>(name_ + "." + place.name, machine_, place.bar0, place.bar2,
-                                                   place.requester, place.iommu, faults, params_.dsa, log_));
+    devices_.push_back(std::make_unique<DsaDriver>(name_ + "." + place.name, *this, place, faults));
     attached_.push_back(false);
   }
 }
 
 void OperatingSystem::make_programs() {
-  std::vector<unsigned> queues(platform_.devices.size(), 0);
+  queues_.resize(platform_.devices.size());
+  // The queues that processes have in common: by device and kind.
+  std::map<std::pair<unsigned, std::string>, unsigned> common;
   for (const ProcessParams& process : params_.processes) {
     std::vector<Opening> openings;
     for (const std::string& device : devices_opened(process)) {
       Opening opening;
       opening.name = device;
       opening.device = device_number(device);
-      opening.queue = queues[opening.device]++;
+      std::vector<bool>& queues = queues_[opening.device];
+      const auto fresh = static_cast<unsigned>(queues.size());
+      opening.queue = process.queue == "own"
+                          ? fresh
+                          : common.insert({{opening.device, process.queue}, fresh}).first->second;
+      if (opening.queue == fresh) queues.push_back(process.queue == "shared");
       opening.driver = devices_[opening.device].get();
       openings.push_back(std::move(opening));
     }
@@ -141,10 +148,6 @@ void OperatingSystem::start_devices(std::size_t index) {
     return;
   }
   DsaDriver& device = *devices_[index];
-  unsigned queues = 0;
-  for (const Program& program : programs_) {
-    for (const Opening& opening : program.process->openings()) queues += opening.device == index ? 1 : 0;
-  }
   const SvaDeviceInfo info = describe(index);
   const unsigned number = sva_.add_device(info);
   if (info.page_requests) {
@@ -153,11 +156,28 @@ void OperatingSystem::start_devices(std::size_t index) {
   if (const Errno error = sva_.enable(number, SvaFeature::kSva, [] {}); error != Errno::kNone) {
     log_.push_back(fmt::format("{}: SVA cannot be enabled: {}", device.name(), errno_name(error)));
   }
-  const auto attached = [this, index, &device, queues] {
+  const auto attached = [this, index, &device] {
     attached_[index] = true;
-    device.start(queues, [this, index, &device] { device.usable() ? start_devices(index + 1) : finish(); });
+    device.start(queues_[index], kernel_memory(device),
+                 [this, index, &device] { device.usable() ? start_devices(index + 1) : finish(); });
   };
   iommus_[device.iommu()]->attach(device.requester(), {info.ats, info.page_requests}, attached);
+}
+
+// SPEC: [VTD 9.6]: requests without PASID pass through. MODEL: a kernel without IOMMU protection for its own
+// memory (iommu=pt).
+DsaDriver::KernelMemory OperatingSystem::kernel_memory(const DsaDriver& device) {
+  IommuDriver& iommu = *iommus_[device.iommu()];
+  if (!iommu.can_pass_through()) {
+    return {};
+  }
+  return [&iommu, requester = device.requester()](Task done) {
+    constexpr DomainId kKernelDomain{2};
+    IoTranslation translation;
+    translation.kind = IoTranslation::Kind::kPassThrough;
+    translation.domain = kKernelDomain;
+    iommu.bind(requester, kNoPasid, translation, std::move(done));
+  };
 }
 
 // --- processes ---
@@ -284,11 +304,15 @@ void OperatingSystem::open(Process& process, Opening& opening, Result result) {
     result(Errno::kBusy);
     return;
   }
+  if (!opening.driver->claim(opening.queue)) {
+    result(Errno::kBusy);
+    return;
+  }
   const auto on_exit = [this](unsigned, const std::any&) { stats_.exit_callbacks.add(); };
   // A bond there already runs it at once.
   opening.bond = sva_.find(opening.device, process.space());
-  const auto attached = [this, &opening, result] {
-    opening.driver->open(opening.queue, sva_.get_pasid(opening.bond), [&opening, result] {
+  const auto attached = [this, &process, &opening, result] {
+    opening.driver->open(opening.queue, sva_.get_pasid(opening.bond), process.space(), [&opening, result] {
       result(opening.driver->usable() ? Errno::kNone : Errno::kInvalid);
     });
   };
@@ -300,6 +324,7 @@ void OperatingSystem::open(Process& process, Opening& opening, Result result) {
   }
   opening.open = false;
   opening.bond = nullptr;
+  opening.driver->give_back(opening.queue);
   result(bound.error);
 }
 
@@ -309,7 +334,7 @@ void OperatingSystem::close(Process& /*process*/, Opening& opening, Result resul
   }
   opening.closing = true;
   // The device stops first, so that no access and no page request of the PASID can follow.
-  opening.driver->close(opening.queue, [this, &opening, result] {
+  opening.driver->close(opening.queue, sva_.get_pasid(opening.bond), [this, &opening, result] {
     sva_.unbind(opening.bond, [&opening, result] {
       opening.open = opening.closing = false;
       opening.bond = nullptr;
@@ -338,6 +363,13 @@ void OperatingSystem::set_feature(const std::string& device, SvaFeature feature,
   if (error != Errno::kNone) {
     result(error);
   }
+}
+
+SvaSpace* OperatingSystem::find_space(Pasid pasid) {
+  for (const Program& program : programs_) {
+    if (program.space->alive && program.space->pasid == pasid) return program.space.get();
+  }
+  return nullptr;
 }
 
 void OperatingSystem::shoot_down(SvaSpace& space, const Stale& stale, Task done) {

@@ -64,6 +64,7 @@ class OperatingSystem : public Kernel, private SvaHardware {
   void make_programs();
   void start_devices(std::size_t device);
   SvaDeviceInfo describe(std::size_t device) const;
+  DsaDriver::KernelMemory kernel_memory(const DsaDriver& device);
   void start_processes();
   void run_program(std::size_t index);
   void end_program(std::size_t index, bool exited);
@@ -91,6 +92,7 @@ class OperatingSystem : public Kernel, private SvaHardware {
   void bind(Process& process, const std::string& device, Bound result) override;
   void unbind(SvaCore::Handle handle, Task done) override;
   void set_feature(const std::string& device, SvaFeature feature, bool on, Result result) override;
+  SvaSpace* find_space(Pasid pasid) override;
   void shoot_down(SvaSpace& space, const Stale& stale, Task done) override;
   void fork(Process& parent, const std::string& child, Result result) override;
 
@@ -120,7 +122,8 @@ class OperatingSystem : public Kernel, private SvaHardware {
   StepBoard board_;
   std::vector<std::unique_ptr<IommuDriver>> iommus_;
   std::vector<std::unique_ptr<DsaDriver>> devices_;
-  std::vector<bool> attached_;  // by device: its context entry is there
+  std::vector<std::vector<bool>> queues_;  // by device: its work queues; true: a shared one
+  std::vector<bool> attached_;             // by device: its context entry is there
   std::vector<Program> programs_;
   std::size_t running_ = 0;
   Ps began_ = 0;

@@ -10,12 +10,6 @@
 
 namespace svasim {
 
-namespace {
-
-constexpr std::uint64_t kRecordSpacing = 64;  // a cache line each
-
-}  // namespace
-
 Operations::Operations(const std::string& who, unsigned outstanding, unsigned slots, Kernel& kernel,
                        BufferSet& buffers, RngStream& rng)
     : who_(who),
@@ -26,23 +20,11 @@ Operations::Operations(const std::string& who, unsigned outstanding, unsigned sl
       rng_(rng),
       stats_(kernel.stats()),
       host_(kernel.params()),
+      exchange_(who, slots, kernel, buffers.space()),
+      submitter_(kernel, [this] { pump(); }),
       slots_(slots) {}
 
-void Operations::set_up() {
-  if (slots_.empty()) {
-    return;  // its thread submits nothing
-  }
-  Vma area;
-  area.inherited = false;
-  records_ = memory().map(slots_.size() * kRecordSpacing, area);
-  for (std::uint64_t offset = 0; offset < slots_.size() * kRecordSpacing; offset += kPageSize) {
-    if (!is_handled(memory().fault(records_ + offset, true, true))) {
-      kernel_.pages().too_small("the completion records of " + who_);
-    }
-    record_pages_.push_back(memory().translate(records_ + offset));
-  }
-  polled_.resize(slots_.size() * kRecordSpacing);
-}
+void Operations::set_up() { exchange_.set_up(); }
 
 void Operations::run(const StepParams& step, const Opening& opening, StepResult& result, Task done) {
   step_ = &step;
@@ -52,10 +34,17 @@ void Operations::run(const StepParams& step, const Opening& opening, StepResult&
   started_ = 0;
   ended_ = 0;
   prepared_ = false;
+  if (step.batch > 1) {
+    batches_.resize(std::max(batches_.size(), slots_.size() / 2));
+    exchange_.set_up_batches(static_cast<std::uint32_t>(batches_.size()));
+  }
   pump();
 }
 
-void Operations::stop() { stopped_ = true; }
+void Operations::stop() {
+  stopped_ = true;
+  submitter_.stop();
+}
 
 // Decides the next operation from the step and the random stream only, so that the sequence is the
 // same however long operations take.
@@ -99,9 +88,16 @@ bool Operations::depends_on_outstanding() const {
 }
 
 void Operations::pump() {
+  start_operations();
+  // A batch waits until it is whole, unless nobody else would bring that about.
+  const bool last = started_ == step_->count || (prepared_ && depends_on_outstanding());
+  if (last || outstanding_ == gathered_.size()) send_gathered();
+}
+
+void Operations::start_operations() {
   const StepParams& step = *step_;
   const unsigned limit = step.outstanding != 0 ? step.outstanding : limit_;
-  while (started_ < step.count && outstanding_ < limit && !touching_) {
+  while (started_ < step.count && outstanding_ < limit && !touching_ && !submitter_.busy()) {
     if (!prepared_) {
       prepare();
     }
@@ -191,7 +187,7 @@ void Operations::submit(std::uint32_t slot) {
     machine_.after(host_.dsa.poll_interval, [this] { poll(); });
   }
   if (opening_->driver->faults() != DsaDriver::Faults::kUnseen) {
-    send(slot);
+    gather(slot);
     return;
   }
   Stale stale;
@@ -210,15 +206,35 @@ void Operations::submit(std::uint32_t slot) {
   }
 }
 
-void Operations::send(std::uint32_t slot) {
-  if (stopped_) {
-    return;
+void Operations::gather(std::uint32_t slot) {
+  gathered_.push_back(slot);
+  if (gathered_.size() >= step_->batch) send_gathered();
+}
+
+void Operations::send_gathered() {
+  const std::vector<std::uint32_t> slots = std::exchange(gathered_, {});
+  if (slots.size() > 1) {
+    send_batch(slots);
+  } else if (slots.size() == 1) {
+    send(slots.front());
   }
+}
+
+void Operations::prepare_record(std::uint32_t slot, const SubmissionMemory::Ready& ready) {
+  const std::string& where = step_->records;
+  exchange_.prepare_record(slot, where != "resident",
+                           [this, slot, ready, unmap = where == "unmapped", time = step_->time](Addr record) {
+                             if (stopped_) return;
+                             ready(record);
+                             if (!unmap) return;
+                             machine_.after(time, [this, slot] {
+                               if (!stopped_) exchange_.unmap_record(slot);
+                             });
+                           });
+}
+
+DsaDescriptor Operations::describe(std::uint32_t slot, Addr record) const {
   const Operation& operation = slots_[slot];
-  next_submit_ = std::max(machine_.now(), next_submit_) + host_.dsa.submit_interval;
-  const Addr record = records_ + slot * kRecordSpacing;
-  const DsaCompletionRecord empty;
-  memory().write(record, &empty, sizeof empty);
   DsaDescriptor descriptor;
   descriptor.completion_address = record;
   descriptor.transfer_size = static_cast<std::uint32_t>(operation.to.length);
@@ -232,24 +248,132 @@ void Operations::send(std::uint32_t slot) {
                             : buffers_.buffer(operation.from.buffer).start + operation.from.offset;
   }
   descriptor.set_operation(operation.opcode, flags);
-  opening_->driver->submit(opening_->queue, descriptor);
+  return descriptor;
 }
+
+void Operations::hand_over(const DsaDescriptor& descriptor) {
+  next_submit_ = std::max(machine_.now(), next_submit_) + host_.dsa.submit_interval;
+  submitter_.submit(*opening_, descriptor);
+}
+
+void Operations::send(std::uint32_t slot) {
+  if (stopped_) {
+    return;
+  }
+  prepare_record(slot, [this, slot](Addr record) {
+    slots_[slot].record_may_come = true;
+    hand_over(describe(slot, record));
+  });
+}
+
+// --- batches ---
+
+void Operations::send_batch(std::vector<std::uint32_t> slots) {
+  std::uint32_t number = 0;
+  while (!batches_[number].slots.empty()) ++number;
+  Batch& batch = batches_[number];
+  batch.descriptors.assign(slots.size(), {});
+  batch.slots = std::move(slots);
+  const Task all = after_all(batch.slots.size(), [this, number] {
+    exchange_.prepare_list(number, batches_[number].descriptors, step_->list, [this, number](Addr list) {
+      batches_[number].list = list;
+      if (!stopped_) submit_list(number, 0);
+    });
+  });
+  for (std::size_t i = 0; i < batch.slots.size(); ++i) {
+    const std::uint32_t slot = batch.slots[i];
+    prepare_record(slot, [this, number, slot, i, all](Addr record) {
+      batches_[number].descriptors[i] = describe(slot, record);
+      all();
+    });
+  }
+}
+
+void Operations::submit_list(std::uint32_t number, std::uint64_t flags) {
+  Batch& batch = batches_[number];
+  batch.submitted = true;
+  DsaDescriptor descriptor;
+  descriptor.completion_address = exchange_.prepare_batch_record(number);
+  descriptor.source = batch.list;
+  descriptor.transfer_size = static_cast<std::uint32_t>(batch.slots.size());
+  descriptor.set_operation(DsaOpcode::kBatch, flags | DsaFlags::COMPLETION_ADDRESS_VALID::kMask |
+                                                  DsaFlags::REQUEST_COMPLETION_RECORD::kMask);
+  hand_over(descriptor);
+}
+
+// SPEC: [DSA 8.3]: what each member did stands in its own record.
+void Operations::complete_batch(std::uint32_t number, const DsaCompletionRecord& record) {
+  Batch& batch = batches_[number];
+  batch.submitted = false;
+  const bool list_fault = record.code() == DsaStatus::kBatchPageFault;
+  const bool refused =
+      !list_fault && record.code() != DsaStatus::kSuccess && record.code() != DsaStatus::kBatchFail;
+  const std::size_t done =
+      list_fault ? std::min<std::size_t>(record.bytes_completed, batch.slots.size()) : batch.slots.size();
+  const std::vector<std::uint32_t> ended(batch.slots.begin(), batch.slots.begin() + static_cast<long>(done));
+  batch.slots.erase(batch.slots.begin(), batch.slots.begin() + static_cast<long>(done));
+  batch.list += done * sizeof(DsaDescriptor);
+  for (const std::uint32_t slot : ended) {
+    DsaCompletionRecord own;
+    if (refused) {
+      fail(slot, fmt::format("is in a batch that ended with {} ({:#x})", dsa_status_name(record.code()),
+                             record.status));
+    } else if (exchange_.record(slot, own)) {
+      complete(slot, own);
+    } else {
+      fail(slot, "has no completion record, though its batch has");
+    }
+  }
+  if (!batch.slots.empty()) go_on_with_list(number, record);
+}
+
+// SPEC: [DSA 8.3]: after a fault on its list a batch is submitted again from there, with what it says of its
+// first part.
+void Operations::go_on_with_list(std::uint32_t number, const DsaCompletionRecord& record) {
+  const bool major = memory().is_major(record.fault_address);
+  stats_.major_faults.add(major ? 1 : 0);
+  const std::uint64_t flags =
+      record.result != 0 && opening_->driver->continues_batches() ? DsaFlags::BATCH_ERROR::kMask : 0;
+  const Ps time = host_.page_fault_time + (major ? host_.faults.major_time : 0);
+  machine_.after(time, [this, number, flags, address = record.fault_address] {
+    if (stopped_) {
+      return;
+    }
+    Batch& rest = batches_[number];
+    const FaultResult result = memory().fault(address, true, false);
+    last_news_ = machine_.now();
+    if (!is_handled(result)) {
+      for (const std::uint32_t slot : std::exchange(rest.slots, {})) {
+        fail(slot, fmt::format("has its descriptor at {:#x}, where nothing may be read", address));
+      }
+      return;
+    }
+    stats_.pages_touched.add(result == FaultResult::kAlreadyMapped ? 0 : 1);
+    stats_.operations_resubmitted.add(rest.slots.size());
+    if (rest.slots.size() > 1) {
+      submit_list(number, flags);
+    } else {
+      send(std::exchange(rest.slots, {}).front());
+    }
+  });
+}
+
+// --- completion ---
 
 void Operations::poll() {
   if (stopped_) {
     return;
   }
-  // All records at once: they lie behind each other.
-  for (std::size_t page = 0; page < record_pages_.size(); ++page) {
-    const std::size_t begin = page * kPageSize;
-    machine_.memory().read(record_pages_[page], polled_.data() + begin,
-                           std::min<std::size_t>(polled_.size() - begin, kPageSize));
+  exchange_.look();
+  DsaCompletionRecord record;
+  for (std::uint32_t number = 0; number < batches_.size(); ++number) {
+    if (batches_[number].submitted && exchange_.batch_record(number, record)) {
+      last_news_ = machine_.now();
+      complete_batch(number, record);
+    }
   }
   for (std::uint32_t slot = 0; slot < slots_.size(); ++slot) {
-    if (slots_[slot].active && polled_[slot * kRecordSpacing] != 0) {
-      last_news_ = machine_.now();
-      complete(slot);
-    }
+    if (slots_[slot].active && slots_[slot].record_may_come) look_at(slot);
   }
   poll_again();
   if (ended_ == step_->count && outstanding_ == 0) {
@@ -260,6 +384,17 @@ void Operations::poll() {
   }
 }
 
+void Operations::look_at(std::uint32_t slot) {
+  DsaCompletionRecord record;
+  if (exchange_.record(slot, record)) {
+    last_news_ = machine_.now();
+    slots_[slot].record_may_come = false;
+    complete(slot, record);
+  } else if (exchange_.is_apart(slot) && machine_.now() - slots_[slot].submitted > host_.dsa.record_timeout) {
+    fail(slot, "has no completion record after dsa.record_timeout");
+  }
+}
+
 void Operations::poll_again() {
   polling_ = outstanding_ != 0;
   if (polling_) {
@@ -267,10 +402,8 @@ void Operations::poll_again() {
   }
 }
 
-void Operations::complete(std::uint32_t slot) {
+void Operations::complete(std::uint32_t slot, const DsaCompletionRecord& record) {
   const Operation& operation = slots_[slot];
-  DsaCompletionRecord record;
-  std::memcpy(&record, polled_.data() + slot * kRecordSpacing, sizeof record);
   if (record.code() == DsaStatus::kSuccess) {
     stats_.operations.add();
     ++result_->completed;
@@ -323,8 +456,6 @@ void Operations::go_on(std::uint32_t slot, const DsaCompletionRecord& record) {
     const unsigned turn = done % 8 * 8;
     if (turn != 0) operation.pattern = operation.pattern >> turn | operation.pattern << (64 - turn);
   }
-  const DsaCompletionRecord empty;
-  memory().write(records_ + slot * kRecordSpacing, &empty, sizeof empty);
   const Addr address = record.fault_address;
   const bool write = record.status >> 7U != 0;
   Ps time = host_.page_fault_time;

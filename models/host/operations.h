@@ -10,6 +10,8 @@
 #include "models/host/dsa_driver.h"
 #include "models/host/kernel.h"
 #include "models/host/shadow.h"
+#include "models/host/submission_memory.h"
+#include "models/host/submitter.h"
 
 namespace svasim {
 
@@ -74,19 +76,39 @@ class Operations {
     Span to;
     std::uint64_t pattern = 0;
     Ps submitted = 0;
+    bool record_may_come = false;  // it is submitted, and alone
+  };
+  // Operations submitted together.
+  struct Batch {
+    std::vector<std::uint32_t> slots;  // empty: not in use
+    std::vector<DsaDescriptor> descriptors;
+    Addr list = 0;
+    bool submitted = false;
   };
 
   void prepare();
   bool depends_on_outstanding() const;
   void pump();
+  void start_operations();
   bool touch_first();
   bool touch(const Span& span, bool write, Stale& stale);
   std::uint64_t missing_pages(const Span& span, bool write) const;
   void submit(std::uint32_t slot);
+  // Of an operation that may go: alone, or with those gathered for a batch.
+  void gather(std::uint32_t slot);
+  void send_gathered();
   void send(std::uint32_t slot);
+  void prepare_record(std::uint32_t slot, const SubmissionMemory::Ready& ready);
+  DsaDescriptor describe(std::uint32_t slot, Addr record) const;
+  void hand_over(const DsaDescriptor& descriptor);
+  void send_batch(std::vector<std::uint32_t> slots);
+  void submit_list(std::uint32_t number, std::uint64_t flags);
   void poll();
   void poll_again();
-  void complete(std::uint32_t slot);
+  void look_at(std::uint32_t slot);
+  void complete(std::uint32_t slot, const DsaCompletionRecord& record);
+  void complete_batch(std::uint32_t number, const DsaCompletionRecord& record);
+  void go_on_with_list(std::uint32_t number, const DsaCompletionRecord& record);
   void write_shadow(const Operation& operation, std::uint64_t first, std::uint64_t length);
   void go_on(std::uint32_t slot, const DsaCompletionRecord& record);
   void end_operation(std::uint32_t slot);
@@ -108,9 +130,11 @@ class Operations {
   StepResult* result_ = nullptr;
   Task finished_;
 
-  Addr records_ = 0;
-  std::vector<Addr> record_pages_;  // physical; they stay as long as the process
-  std::uint64_t started_ = 0;       // operations of the step submitted
+  SubmissionMemory exchange_;
+  Submitter submitter_;
+  std::vector<std::uint32_t> gathered_;
+  std::vector<Batch> batches_;
+  std::uint64_t started_ = 0;  // operations of the step submitted
   std::uint64_t ended_ = 0;
   std::uint64_t all_ended_ = 0;
   bool prepared_ = false;
@@ -125,7 +149,6 @@ class Operations {
   bool stopped_ = false;
   Ps last_news_ = 0;  // something was submitted or found complete
   std::vector<unsigned char> scratch_;
-  std::vector<unsigned char> polled_;
 };
 
 }  // namespace svasim

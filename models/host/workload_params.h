@@ -43,6 +43,9 @@ struct StepParams {
   std::uint64_t count;
   std::string order;
   unsigned outstanding;
+  unsigned batch;
+  std::string list;
+  std::string records;
   std::uint64_t pattern;
   std::string place;
   Ps time;
@@ -64,6 +67,9 @@ struct StepParams {
   std::string where;
 };
 
+// SPEC: [LINUX idxd default]: the largest batch a work queue takes.
+inline constexpr unsigned kLargestBatch = 32;
+
 const ParamTable<StepParams>& step_params();
 
 // A device operation; a step of any other kind is an action of the operating system.
@@ -84,6 +90,7 @@ struct ProcessParams {
   std::string name;
   std::string device;
   std::string parent;
+  std::string queue;
   unsigned outstanding;
   bool verify_each;
   bool tagged_pointers;

@@ -18,7 +18,8 @@ void follow(KnownState& known, const StepParams& step, const std::string& device
 
 std::vector<StepKind> operation_steps() {
   using S = StepKind::Subject;
-  const std::vector<std::string> common = {"device", "count", "outstanding"};
+  const std::vector<std::string> common = {"device", "count",   "outstanding", "batch",
+                                           "list",   "records", "time"};
   const auto with = [&common](std::vector<std::string> keys) {
     keys.insert(keys.begin(), common.begin(), common.end());
     return keys;
