@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
+#include <string>
 #include <utility>
 
 #include "base/units.h"
@@ -69,24 +71,30 @@ class HostNeeds {
                fmt::format("'{}' is on '{}', but '{}' is on '{}': it does not reach its registers", name_,
                            host_.bus, device, port.bus()));
     }
-    // Each process has a work queue of its own.
-    const auto users = static_cast<std::uint64_t>(
-        std::count_if(host_.processes.begin(), host_.processes.end(), [&](const ProcessParams& process) {
-          const std::vector<std::string> opened = devices_opened(process);
-          return std::find(opened.begin(), opened.end(), device) != opened.end();
-        }));
-    if (users != 0) check_used_device(device, port.capabilities(), users);
+    // A work queue for each process that wants its own, and one for all that share a kind.
+    std::uint64_t queues = 0;
+    std::set<std::string> kinds;
+    for (const ProcessParams& process : host_.processes) {
+      const std::vector<std::string> opened = devices_opened(process);
+      if (std::find(opened.begin(), opened.end(), device) == opened.end()) continue;
+      queues += process.queue == "own" || kinds.insert(process.queue).second ? 1 : 0;
+    }
+    if (kinds.count("shared") != 0 && !port.capabilities().shared_queues) {
+      bad_.add({{device, "shared_queues"}, {name_, "processes"}},
+               fmt::format("a process wants a shared work queue of '{}', which has none", device));
+    }
+    if (queues != 0) check_used_device(device, port.capabilities(), queues);
   }
 
-  void check_used_device(const std::string& device, const DsaParams& dsa, std::uint64_t users) {
-    if (users > dsa.queues) {
-      bad_.add({{device, "queues"}, {name_, "processes"}},
-               fmt::format("{} processes use '{}', each with a work queue of its own, but it has {}", users,
-                           device, dsa.queues));
-    } else if (users * host_.dsa.wq_size > dsa.queue_entries) {
+  void check_used_device(const std::string& device, const DsaParams& dsa, std::uint64_t queues) {
+    if (queues > dsa.queues) {
+      bad_.add(
+          {{device, "queues"}, {name_, "processes"}},
+          fmt::format("{} work queues of '{}' are asked for, but it has {}", queues, device, dsa.queues));
+    } else if (queues * host_.dsa.wq_size > dsa.queue_entries) {
       bad_.add({{device, "queue_entries"}, {name_, "dsa.wq_size"}},
                fmt::format("{} work queues of {} entries are needed of '{}', but it has {} entries in all",
-                           users, host_.dsa.wq_size, device, dsa.queue_entries));
+                           queues, host_.dsa.wq_size, device, dsa.queue_entries));
     }
     // SPEC: [DSA 9.2]: at least four read buffers per engine; the driver puts all engines into one group.
     if (dsa.read_buffers < 4 * dsa.engines) {

@@ -3,19 +3,28 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "models/formats/dsa_descriptor.h"
 #include "models/formats/dsa_registers.h"
-#include "models/host/host_params.h"
-#include "models/host/iommu_driver.h"
+#include "models/host/host_log.h"
 #include "models/host/machine.h"
+#include "models/host/platform.h"
 #include "models/host/script.h"
 
 namespace svasim {
 
-// One dedicated work queue per process, all in one group with all engines.
+class IdxdEventLog;
+class Kernel;
+struct DsaDriverParams;
+struct SvaSpace;
+
+// Its work queues are all in one group with all engines: dedicated ones, which one process has at a time, and
+// shared ones, which are enabled from the start.
 class DsaDriver {
  public:
   using Task = Machine::Task;
@@ -26,37 +35,41 @@ class DsaDriver {
     kFinal,     // it fails: what the device uses is there, or nobody will bring it in
     kUnseen,    // reads fail, writes are lost without notice: pages have to be there
   };
+  // Lets the device reach the memory of the kernel without PASID; empty when it cannot.
+  using KernelMemory = std::function<void(Task done)>;
 
-  DsaDriver(std::string name, Machine& machine, Addr bar0, Addr bar2, RequesterId requester, unsigned iommu,
-            Faults faults, const DsaDriverParams& params, HostLog& log)
-      : name_(std::move(name)),
-        machine_(machine),
-        bar0_(bar0),
-        bar2_(bar2),
-        requester_(requester),
-        iommu_(iommu),
-        faults_(faults),
-        params_(params),
-        log_(log) {}
+  DsaDriver(std::string name, Kernel& kernel, const Platform::Dsa& place, Faults faults);
+  ~DsaDriver();
 
-  // Configures and enables the device with this many work queues.
-  void start(unsigned queues, Task done);
+  // Configures and enables the device with these work queues; true: a shared one.
+  void start(const std::vector<bool>& shared, const KernelMemory& memory, Task done);
   // False when the device refused a command or cannot do what is asked; the log says why.
   bool usable() const { return usable_; }
 
+  // SPEC: [LINUX idxd_cdev_open]: a dedicated queue has one opener at a time. True: it is this one's until
+  // it is given back.
+  bool claim(unsigned queue);
+  void give_back(unsigned queue) { --queues_[queue].openers; }
   // Whose addresses a work queue uses.
   struct Identity {
     std::optional<Pasid> pasid;  // none: requests without PASID
     bool privileged = false;
     bool block_on_fault = false;
+    SvaSpace* space = nullptr;  // what the kernel writes records to that the device could not
   };
-  // Gives a work queue to somebody and enables it.
+  // Lets somebody use the queue; a dedicated one is enabled.
   void open(unsigned queue, const Identity& identity, Task done);
-  // Disables it; everything submitted to it has ended when `done` runs.
-  void close(unsigned queue, Task done);
+  // Everything it submitted with this PASID has ended when `done` runs, and the event log is not read for it
+  // any more.
+  void close(unsigned queue, std::optional<Pasid> pasid, Task done);
 
-  // MOVDIR64B to the work queue's portal. The caller keeps count of the entries in use.
+  bool is_shared(unsigned queue) const { return queues_[queue].shared; }
+  // MOVDIR64B to a dedicated queue's portal. The caller keeps count of the entries in use.
   void submit(unsigned queue, const DsaDescriptor& descriptor);
+  // ENQCMD to a shared one's, with the PASID of the process that executes it. 1: accepted; 0: Retry.
+  void enqueue(unsigned queue, Pasid pasid, DsaDescriptor descriptor, Machine::Answer answer);
+  // A batch can be told that another one before it failed.
+  bool continues_batches() const { return DsaGencap::BATCH_CONTINUATION::get(gencap_) != 0; }
 
   const std::string& name() const { return name_; }
   RequesterId requester() const { return requester_; }
@@ -64,7 +77,15 @@ class DsaDriver {
   Faults faults() const { return faults_; }
 
  private:
-  void configure(unsigned queues, Script& script);
+  struct Queue {
+    bool shared = false;
+    unsigned openers = 0;
+  };
+
+  void configure(Script& script);
+  void configure_interrupt(Script& script);
+  void on_interrupt();
+  void read_software_error(Task done);
   // One command at a time: a script waits for the device, and lets the next one go on at its end.
   void run_locked(Script script, Task done);
   void unlock();
@@ -72,20 +93,24 @@ class DsaDriver {
   Addr queue_config(unsigned queue, std::uint32_t word) const {
     return wqcfg_ + queue * wqcfg_stride_ + word;
   }
-  std::uint32_t mode_word(const Identity& identity) const;
+  Addr portal(unsigned queue);
+  std::uint32_t mode_word(const Queue& queue, const Identity& identity) const;
   void refuse(const std::string& why);
 
   std::string name_;
+  Kernel& kernel_;
   Machine& machine_;
   Addr bar0_;
   Addr bar2_;
   RequesterId requester_;
   unsigned iommu_;
   Faults faults_;
-  DsaDriverParams params_;
+  const DsaDriverParams& params_;
   HostLog& log_;
 
   bool usable_ = true;
+  std::vector<Queue> queues_;
+  std::unique_ptr<IdxdEventLog> events_;  // nullptr: the device has no event log
   std::uint64_t gencap_ = 0;
   std::uint64_t wqcap_ = 0;
   std::uint64_t engcap_ = 0;

@@ -110,7 +110,11 @@ void Guest::close_queues(Task done) {
   }
   const Opening& opening = *enabled_.back();
   enabled_.pop_back();
-  opening.driver->close(opening.queue, [this, done = std::move(done)] { close_queues(done); });
+  // WHY without PASID: the host copies no completion records to guests.
+  opening.driver->close(opening.queue, std::nullopt, [this, &opening, done = std::move(done)] {
+    opening.driver->give_back(opening.queue);
+    close_queues(done);
+  });
 }
 
 std::uint64_t Guest::in_flight() const {
@@ -132,8 +136,8 @@ void Guest::open_queue(Opening& opening, Task done) {
       [this, &opening](const Task& answered) {
         const Pasid pasid = iommu.host_pasid(opening.device, sva_.get_pasid(opening.bond));
         enabled_.push_back(&opening);
-        opening.driver->open(opening.queue, {pasid, false, opening.faults() == DsaDriver::Faults::kBlock},
-                             answered);
+        opening.driver->open(
+            opening.queue, {pasid, false, opening.faults() == DsaDriver::Faults::kBlock, nullptr}, answered);
       },
       std::move(done));
 }
@@ -142,7 +146,7 @@ void Guest::close_queue(Opening& opening, Task done) {
   guest_machine.call_host(
       [this, &opening](const Task& answered) {
         enabled_.erase(std::remove(enabled_.begin(), enabled_.end(), &opening), enabled_.end());
-        opening.driver->close(opening.queue, answered);
+        opening.driver->close(opening.queue, std::nullopt, answered);
       },
       std::move(done));
 }

@@ -37,6 +37,11 @@ class GuestMachine : public Machine {
   void write_register(Addr address, const void* data, unsigned bytes) override {
     host_.write_register(address, data, bytes);
   }
+  void enqueue(Addr address, const void* data, Answer answer) override {
+    host_.enqueue(address, data, [this, answer = std::move(answer)](std::uint64_t accepted) {
+      if (!stopped_) answer(accepted);
+    });
+  }
   InterruptMessage add_interrupt(Task handler) override {
     return host_.add_interrupt([this, handler = std::move(handler)] {
       if (!stopped_) handler();

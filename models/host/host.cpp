@@ -125,6 +125,15 @@ void Host::write_register(Addr address, const void* data, unsigned bytes) {
   send(access);
 }
 
+void Host::enqueue(Addr address, const void* data, Answer answer) {
+  Access& access = begin_access(tlm::TLM_WRITE_COMMAND, address, sizeof access.data);
+  std::memcpy(access.data, data, sizeof access.data);
+  access.answer = std::move(answer);
+  access.deferrable.accepted = false;
+  access.payload->set_extension(&access.deferrable);
+  send(access);
+}
+
 // Called by whoever answers: only queues.
 void Host::memory_response(tlm::tlm_generic_payload& payload, Ps delay) {
   const std::uint32_t slot = payload.get_extension<PcieExtension>()->slot;
@@ -142,7 +151,10 @@ void Host::end_access(std::uint32_t slot) {
     value = ~std::uint64_t{0};  // what a CPU reads when nobody answers
   } else if (access.read) {
     std::memcpy(&value, access.data, access.payload->get_data_length());
+  } else if (access.payload->get_extension<DeferrableWrite>() != nullptr) {
+    value = access.deferrable.accepted ? 1 : 0;
   }
+  access.payload->clear_extension<DeferrableWrite>();
   access.payload->release();
   access.payload = nullptr;
   const Answer answer = std::move(access.answer);

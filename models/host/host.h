@@ -15,6 +15,7 @@
 #include "models/host/operating_system.h"
 #include "models/host/platform.h"
 #include "tlm/context.h"
+#include "tlm/deferrable_write.h"
 #include "tlm/delay_queue.h"
 #include "tlm/inspect.h"
 #include "tlm/memory_port.h"
@@ -67,6 +68,7 @@ class Host : public sc_core::sc_module,
   void after(Ps delay, Task task) override;
   void read_register(Addr address, unsigned bytes, Answer answer) override;
   void write_register(Addr address, const void* data, unsigned bytes) override;
+  void enqueue(Addr address, const void* data, Answer answer) override;
   InterruptMessage add_interrupt(Task handler) override;
 
  private:
@@ -80,6 +82,7 @@ class Host : public sc_core::sc_module,
     Answer answer;
     std::uint64_t number = 0;
     bool read = false;
+    DeferrableWrite deferrable;  // on the payload of an ENQCMD
   };
   class BusMemory : public PhysicalMemory {
    public:

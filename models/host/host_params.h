@@ -125,20 +125,33 @@ inline const ParamTable<FaultHandlerParams>& fault_handler_params() {
 // Drivers and user-space of DSA devices.
 struct DsaDriverParams {
   unsigned wq_size;
+  unsigned shared_threshold;
   unsigned priority;
   std::uint64_t max_transfer;
   unsigned max_batch;
   std::string block_on_fault;
   Ps submit_interval;
   Ps poll_interval;
+  Ps enqcmd_time;
+  unsigned enqcmd_retries;
+  Ps enqcmd_pause;
+  unsigned event_log_entries;
+  Ps event_read_time;
+  Ps record_copy_time;
+  Ps record_timeout;
+  std::string find_space;
 };
 
 inline const ParamTable<DsaDriverParams>& dsa_driver_params() {
   using P = DsaDriverParams;
   static const ParamTable<P> table =
       ParamTable<P>("Use of DSA devices")
-          .count("wq_size", &P::wq_size, "16", 1, 65535,
-                 "Entries of the dedicated work queue each process gets.", "MODEL")
+          .count("wq_size", &P::wq_size, "16", 1, 65535, "Entries of each work queue.", "MODEL")
+          .count(
+              "shared_threshold", &P::shared_threshold, "0", 0, 65535,
+              "Threshold of shared work queues: with so many entries waiting an ENQCMD is answered Retry; 0: "
+              "wq_size.",
+              "DSA 3.3")
           .count("priority", &P::priority, "10", 1, 15, "Priority of the work queues.", "LINUX idxd default")
           .bytes("max_transfer", &P::max_transfer, "2 MiB", "1 B", "2 GiB",
                  "Largest transfer of a descriptor; a power of two.", "LINUX idxd default")
@@ -154,6 +167,32 @@ inline const ParamTable<DsaDriverParams>& dsa_driver_params() {
                 "CAL HW: MOVDIR64B of one core to one portal, 9.38 M/s")
           .time("poll_interval", &P::poll_interval, "50 ns", "1 ps", "1 ms",
                 "Between two looks of a process at its completion records.", "MODEL")
+          .time("enqcmd_time", &P::enqcmd_time, "260 ns", "1 ps", "1 ms",
+                "Least time of an ENQCMD, from its begin until the process goes on; longer when the device's "
+                "answer takes longer. One at a time per thread.",
+                "CAL DA: 558 to 598 cycles, 250 to 290 ns")
+          .count("enqcmd_retries", &P::enqcmd_retries, "32", 0, 1000000,
+                 "So often an ENQCMD answered Retry is tried again before the submission ends with EAGAIN.",
+                 "LINUX IDXD_ENQCMDS_RETRIES")
+          .time("enqcmd_pause", &P::enqcmd_pause, "2 us", "1 ps", "1 s",
+                "Until a process submits again what ended with EAGAIN.", "MODEL")
+          .count("event_log_entries", &P::event_log_entries, "64", 64, 65535,
+                 "Entries of a device's event log (version 2).", "LINUX IDXD_EVL_SIZE_MIN")
+          .time("event_read_time", &P::event_read_time, "50 ns", "1 ps", "1 ms",
+                "For taking one entry out of the event log.", "MODEL")
+          .time(
+              "record_copy_time", &P::record_copy_time, "200 ns", "1 ps", "1 s",
+              "Of a completion record in the event log: from the worker taking it to its bytes behind the "
+              "status being in the process's memory, and from there to the status; page faults come on top.",
+              "MODEL: kthread_use_mm and a copy")
+          .time("record_timeout", &P::record_timeout, "1 ms", "1 ps", "1000 s",
+                "How long a process waits for a completion record in a page it gave away; then the operation "
+                "counts as failed.",
+                "MODEL")
+          .choice("find_space", &P::find_space, "driver", {"driver", "iommu"},
+                  "How the kernel finds the process of a completion record in the event log: in the driver's "
+                  "own table of PASIDs, or by the PASID in the IOMMU layer.",
+                  "LINUX drivers/dma/idxd/cdev.c")
           .check([](const P& p, const Complain& bad) {
             if (!is_power_of_two(p.max_batch)) bad("max_batch", "is no power of two");
             if (!is_power_of_two(p.max_transfer)) {

@@ -91,6 +91,7 @@ void HostStats::describe(StatRegistry& registry, const std::string& prefix) cons
                 "Bytes moved or filled per second of simulated time.");
   time("operations.latency", operation_latency,
        "From an operation's submission until its process saw the completion record.");
+  idxd.describe(registry, prefix + ".idxd");
   count("verify.bytes", bytes_verified, kBytes, kTiming, "Bytes compared with what they have to be.");
   count("verify.wrong", bytes_wrong, kBytes, kInvariant, "Bytes that were different.");
   guests.describe(registry, prefix + ".guests");

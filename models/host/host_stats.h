@@ -5,6 +5,7 @@
 
 #include "base/stats.h"
 #include "models/host/guest_stats.h"
+#include "models/host/idxd_stats.h"
 #include "models/host/iommufd_stats.h"
 
 namespace svasim {
@@ -63,6 +64,7 @@ struct HostStats {
   Histogram operation_latency;
   GuestStats guests;
   IommufdStats user_devices;
+  IdxdStats idxd;
 
   void describe(StatRegistry& registry, const std::string& prefix) const;
 };

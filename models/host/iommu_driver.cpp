@@ -152,7 +152,7 @@ void IommuDriver::attach(RequesterId id, Devices can, Task done) {
 void IommuDriver::bind(RequesterId device, Pasid pasid, const IoTranslation& translation, Task done) {
   const auto [binding, fresh] = bindings_.insert({{device, pasid}, translation});
   SVASIM_CHECK(fresh, "a PASID of a device is bound twice");
-  stats_.binds.add();
+  if (pasid != kNoPasid) stats_.binds.add();  // requests without PASID have no address space
   set_entry(device, pasid, translation, std::move(done));
 }
 
@@ -224,7 +224,7 @@ void IommuDriver::free_entry(Script& script, RequesterId device, Pasid pasid) {
       .step([this, device, pasid](const Task& next) { drain(device, pasid, next); })
       .call([this, device, pasid] {
         bindings_.erase({device, pasid});
-        stats_.unbinds.add();
+        if (pasid != kNoPasid) stats_.unbinds.add();
       });
 }
 

@@ -85,6 +85,7 @@ class IommuDriver {
   // The second-stage tables it walks, with as many levels as it can up to 4, and the width of their input.
   PageTableFormat second_stage() const;
   unsigned second_stage_bits() const { return static_cast<unsigned>(VtdCap::MGAW::get(cap_)) + 1; }
+  bool can_pass_through() const { return VtdEcap::PT::get(ecap_) != 0; }
   std::uint32_t pasid_limit() const { return std::uint32_t{1} << pasid_bits_; }
   const std::string& name() const { return name_; }
 

@@ -77,6 +77,9 @@ class Kernel {
   virtual void unbind(Process& process, SvaCore::Handle handle, Task done) = 0;
   virtual void set_feature(const std::string& device, SvaFeature feature, bool on, Result result) = 0;
 
+  // The living address space that has this PASID, as the IOMMU layer finds it; nullptr: none has.
+  virtual SvaSpace* find_space(Pasid pasid) = 0;
+
   // Has devices forget what is stale, then frees the pages.
   virtual void shoot_down(SvaSpace& space, const Stale& stale, Task done) = 0;
   // The virtual machine it runs in; nullptr: it is the host's kernel.

@@ -46,6 +46,9 @@ class Machine {
   // Posted: the program goes on. 4, 8 or 64 bytes.
   virtual void write_register(Addr address, const void* data, unsigned bytes) = 0;
 
+  // ENQCMD: a write of 64 bytes that the device accepts or puts off; the answer is 1 or 0.
+  virtual void enqueue(Addr address, const void* data, Answer answer) = 0;
+
   // A message that runs `handler` each time it arrives, after the interrupt latency.
   virtual InterruptMessage add_interrupt(Task handler) = 0;
 

@@ -26,7 +26,7 @@ OperatingSystem::OperatingSystem(const Ground& ground, const HostParams& params,
                                  Machine::Task done)
     : ProcessKernel(ground, params, platform, {params.memory_base, params.memory_size, ground.name}, *this),
       done_(std::move(done)),
-      queues_(platform.devices.size(), 0),
+      queues_(platform.devices.size()),
       dma_(*this, sva_, domains_,
            [this](unsigned device) {
              return DmaClients::Device{&iommu_of(device), requester_of(device)};
@@ -37,8 +37,9 @@ OperatingSystem::OperatingSystem(const Ground& ground, const HostParams& params,
                             [this](unsigned device) { return dma_.uses(device); }}) {
   for (const NodeParams& node : params_.nodes) pages_.add_node(node.base, node.size);
   make_drivers();
-  make_programs(processes_of(params_, ""),
-                [this](const std::string& device) { return make_opening(device); });
+  make_programs(processes_of(params_, ""), [this](const std::string& device, const ProcessParams& process) {
+    return make_opening(device, process);
+  });
   make_guests();
 }
 
@@ -49,8 +50,10 @@ void OperatingSystem::make_guests() {
   for (const GuestParams& guest : params_.guests) {
     guests_.push_back(std::make_unique<Guest>(
         ground, params_, guest, processes_of(params_, guest.name), platform_,
-        [this](const std::string& device) { return make_opening(device); }, host, pages_,
-        domains_.allocate()));
+        [this](const std::string& device, const ProcessParams& process) {
+          return make_opening(device, process);
+        },
+        host, pages_, domains_.allocate()));
   }
 }
 
@@ -67,17 +70,19 @@ void OperatingSystem::make_drivers() {
                                      : !place.page_requests                  ? DsaDriver::Faults::kReported
                                      : params_.dsa.block_on_fault == "false" ? DsaDriver::Faults::kReported
                                                                              : DsaDriver::Faults::kBlock;
-    devices_.push_back(std::make_unique<DsaDriver>(name_ + "." + place.name, machine_, place.bar0, place.bar2,
-                                                   place.requester, place.iommu, faults, params_.dsa, log_));
+    devices_.push_back(std::make_unique<DsaDriver>(name_ + "." + place.name, *this, place, faults));
     attached_.push_back(false);
   }
 }
 
-Opening OperatingSystem::make_opening(const std::string& device) {
+Opening OperatingSystem::make_opening(const std::string& device, const ProcessParams& process) {
   Opening opening;
   opening.name = device;
   opening.device = device_number(device);
-  opening.queue = queues_[opening.device]++;
+  DeviceQueues& queues = queues_[opening.device];
+  const auto fresh = static_cast<unsigned>(queues.shared.size());
+  opening.queue = process.queue == "own" ? fresh : queues.common.insert({process.queue, fresh}).first->second;
+  if (opening.queue == fresh) queues.shared.push_back(process.queue == "shared");
   opening.driver = devices_[opening.device].get();
   return opening;
 }
@@ -144,10 +149,36 @@ void OperatingSystem::start_devices(std::size_t index) {
   }
   const auto attached = [this, index, &device] {
     attached_[index] = true;
-    device.start(queues_[index],
+    device.start(queues_[index].shared, kernel_memory(device, index),
                  [this, index, &device] { device.usable() ? start_devices(index + 1) : finish(); });
   };
   iommus_[device.iommu()]->attach(device.requester(), {info.ats, info.page_requests}, attached);
+}
+
+// SPEC: [VTD 9.6]: requests without PASID pass through. MODEL: a kernel without IOMMU protection for its own
+// memory (iommu=pt). Where somebody else owns these requests the device has to do without its event log.
+DsaDriver::KernelMemory OperatingSystem::kernel_memory(const DsaDriver& device, std::size_t index) {
+  IommuDriver& iommu = *iommus_[device.iommu()];
+  const std::string& name = platform_.devices[index].name;
+  const bool taken =
+      std::any_of(params_.processes.begin(), params_.processes.end(), [&](const ProcessParams& process) {
+        const std::vector<std::string> opened = devices_opened(process);
+        bool found = process.addressing == "default" && std::count(opened.begin(), opened.end(), name) != 0;
+        for_each_step(process, [&](const StepParams& step) {
+          found = found || (step.action == "iommufd_bind" &&
+                            (step.device.empty() ? process.device : step.device) == name);
+        });
+        return found;
+      });
+  IoTranslation translation;
+  translation.kind = IoTranslation::Kind::kPassThrough;
+  if (taken || iommu.lacks(translation) != nullptr) {
+    return {};
+  }
+  translation.domain = domains_.allocate();
+  return [&iommu, requester = device.requester(), translation](Task done) {
+    iommu.bind(requester, kNoPasid, translation, std::move(done));
+  };
 }
 
 SvaDeviceInfo OperatingSystem::describe_to(const GuestParams& guest, std::size_t index) const {
@@ -205,7 +236,7 @@ bool OperatingSystem::can_share(Process& process, const Opening& opening) {
 
 void OperatingSystem::open_queue(Opening& opening, Task done) {
   const DsaDriver::Identity identity{sva_.get_pasid(opening.bond), opening.bond->space->kernel,
-                                     opening.faults() == DsaDriver::Faults::kBlock};
+                                     opening.faults() == DsaDriver::Faults::kBlock, opening.bond->space};
   opening.driver->open(opening.queue, identity, std::move(done));
 }
 
@@ -216,17 +247,20 @@ void OperatingSystem::open_mapping(Process& process, Opening& opening, Result re
               if (error != Errno::kNone) {
                 return result(error);
               }
-              opening.driver->open(opening.queue, {opening.pasid, false, false}, [this, &opening, result] {
-                opening.driver->usable() ? result(Errno::kNone)
-                                         : dma_.close(opening, [result] { result(Errno::kInvalid); });
-              });
+              opening.driver->open(
+                  opening.queue, {opening.pasid, false, false, nullptr}, [this, &opening, result] {
+                    opening.driver->usable() ? result(Errno::kNone)
+                                             : dma_.close(opening, [result] { result(Errno::kInvalid); });
+                  });
             });
 }
 
 void OperatingSystem::close_mapping(Opening& opening, Task done) { dma_.close(opening, std::move(done)); }
 
 void OperatingSystem::close_queue(Opening& opening, Task done) {
-  opening.driver->close(opening.queue, std::move(done));
+  const std::optional<Pasid> pasid =
+      opening.bond == nullptr ? opening.pasid : std::optional(sva_.get_pasid(opening.bond));
+  opening.driver->close(opening.queue, pasid, std::move(done));
 }
 
 // --- what the IOMMU drivers do for shared virtual addressing ---

@@ -1,6 +1,7 @@
 // The operating system: drivers, shared address spaces, processes, from boot to the end of the workload.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <ostream>
 #include <string>
@@ -36,11 +37,18 @@ class OperatingSystem : private SvaHardware, public ProcessKernel {
  private:
   using Task = Machine::Task;
 
+  // Work queues given to processes.
+  struct DeviceQueues {
+    std::vector<bool> shared;                // by number
+    std::map<std::string, unsigned> common;  // those processes have in common, by kind
+  };
+
   void make_drivers();
   void make_guests();
-  Opening make_opening(const std::string& device);
+  Opening make_opening(const std::string& device, const ProcessParams& process);
   void start_devices(std::size_t device);
   SvaDeviceInfo describe(std::size_t device) const;
+  DsaDriver::KernelMemory kernel_memory(const DsaDriver& device, std::size_t index);
   SvaDeviceInfo describe_to(const GuestParams& guest, std::size_t device) const;
   void start_workload();
   void finish();
@@ -72,8 +80,8 @@ class OperatingSystem : private SvaHardware, public ProcessKernel {
   Task done_;
   std::vector<std::unique_ptr<IommuDriver>> iommus_;
   std::vector<std::unique_ptr<DsaDriver>> devices_;
-  std::vector<bool> attached_;    // by device: its context entry is there
-  std::vector<unsigned> queues_;  // by device: work queues given to processes
+  std::vector<bool> attached_;        // by device: its context entry is there
+  std::vector<DeviceQueues> queues_;  // by device
   DomainIds domains_;
   DmaClients dma_;
   UserDevices user_devices_;

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include "base/check.h"
@@ -11,12 +10,6 @@
 #include "models/host/address_view.h"
 
 namespace svasim {
-
-namespace {
-
-constexpr std::uint64_t kRecordSpacing = 64;  // a cache line each
-
-}  // namespace
 
 Operations::Operations(const std::string& who, unsigned outstanding, unsigned slots, Kernel& kernel,
                        BufferSet& buffers, RngStream& rng)
@@ -28,24 +21,12 @@ Operations::Operations(const std::string& who, unsigned outstanding, unsigned sl
       rng_(rng),
       stats_(kernel.stats()),
       host_(kernel.params()),
+      exchange_(who, slots, kernel, buffers.space()),
+      submitter_(kernel, [this] { pump(); }),
       slots_(slots),
       jobs_(slots) {}
 
-void Operations::set_up() {
-  if (slots_.empty()) {
-    return;  // its thread submits nothing
-  }
-  Vma area;
-  area.inherited = false;
-  records_ = memory().map(slots_.size() * kRecordSpacing, area);
-  for (std::uint64_t offset = 0; offset < slots_.size() * kRecordSpacing; offset += kPageSize) {
-    if (!is_handled(memory().fault(records_ + offset, true, true))) {
-      kernel_.pages().too_small("the completion records of " + who_);
-    }
-    record_pages_.push_back(memory().translate(records_ + offset));
-  }
-  polled_.resize(slots_.size() * kRecordSpacing);
-}
+void Operations::set_up() { exchange_.set_up(); }
 
 void Operations::run(const StepParams& step, const Opening& opening, StepResult& result,
                      Kernel::Result done) {
@@ -58,6 +39,10 @@ void Operations::run(const StepParams& step, const Opening& opening, StepResult&
   prepared_ = false;
   error_ = Errno::kNone;
   if (step.batch > 1) make_lists();
+  if (step.together > 1) {
+    batches_.resize(std::max(batches_.size(), slots_.size() / 2));
+    exchange_.set_up_batches(static_cast<std::uint32_t>(batches_.size()));
+  }
   pump();
 }
 
@@ -85,7 +70,7 @@ void Operations::give_up() {
   started_ += rest;
   ended_ += rest;
   all_ended_ += rest;
-  if (outstanding_ == 0) {
+  if (!polling_) {
     machine_.after(1, [this] {
       if (!stopped_) end_step();
     });
@@ -113,7 +98,10 @@ void Operations::leave(const Operation& operation) {
   }
 }
 
-void Operations::stop() { stopped_ = true; }
+void Operations::stop() {
+  stopped_ = true;
+  submitter_.stop();
+}
 
 // Decides the next operation from the step and the random stream only, so that the sequence is the
 // same however long operations take.
@@ -158,9 +146,17 @@ bool Operations::depends_on_outstanding() const {
 }
 
 void Operations::pump() {
+  start_operations();
+  // A batch waits until it is whole, unless nobody else would bring that about.
+  const bool last = started_ == step_->count || (prepared_ && depends_on_outstanding());
+  if (last || outstanding_ == gathered_.size()) send_gathered();
+}
+
+void Operations::start_operations() {
   const StepParams& step = *step_;
   const unsigned limit = step.outstanding != 0 ? step.outstanding : limit_;
-  while (started_ < step.count && outstanding_ < limit && !touching_ && !mapping_.busy()) {
+  while (started_ < step.count && outstanding_ < limit && !touching_ && !mapping_.busy() &&
+         !submitter_.busy()) {
     if (!opening_->ready) {
       give_up();
       return;
@@ -256,7 +252,7 @@ void Operations::submit(std::uint32_t slot) {
   }
   if (opening_->dma != nullptr) return map(slot);
   if (opening_->faults() != DsaDriver::Faults::kUnseen) {
-    send(slot);
+    gather(slot);
     return;
   }
   Stale stale;
@@ -298,7 +294,6 @@ void Operations::map(std::uint32_t slot) {
 }
 
 void Operations::unmap(std::uint32_t slot) {
-  slots_[slot].sent = false;
   mapping_.add([this, slot, view = opening_->dma](const Task& done) {
     if (stopped_) return done();
     view->end(jobs_[slot], [this, slot, done] {
@@ -310,6 +305,33 @@ void Operations::unmap(std::uint32_t slot) {
   });
 }
 
+void Operations::gather(std::uint32_t slot) {
+  gathered_.push_back(slot);
+  if (gathered_.size() >= step_->together) send_gathered();
+}
+
+void Operations::send_gathered() {
+  const std::vector<std::uint32_t> slots = std::exchange(gathered_, {});
+  if (slots.size() > 1) {
+    send_batch(slots);
+  } else if (slots.size() == 1) {
+    send(slots.front());
+  }
+}
+
+void Operations::prepare_record(std::uint32_t slot, const SubmissionMemory::Ready& ready) {
+  const std::string& where = step_->records;
+  exchange_.prepare_record(slot, where != "resident",
+                           [this, slot, ready, unmap = where == "unmapped", time = step_->time](Addr record) {
+                             if (stopped_) return;
+                             ready(record);
+                             if (!unmap) return;
+                             machine_.after(time, [this, slot] {
+                               if (!stopped_) exchange_.unmap_record(slot);
+                             });
+                           });
+}
+
 void Operations::send(std::uint32_t slot) {
   if (stopped_) {
     return;
@@ -318,17 +340,20 @@ void Operations::send(std::uint32_t slot) {
     fail(slot, "finds its work queue closed");
     return;
   }
-  Operation& operation = slots_[slot];
-  operation.sent = true;
-  stats_.first_submission = std::min(stats_.first_submission, operation.submitted);
-  next_submit_ = std::max(machine_.now(), next_submit_) + host_.dsa.submit_interval;
-  const Addr record = records_ + slot * kRecordSpacing;
-  const DsaCompletionRecord empty;
-  memory().write(record, &empty, sizeof empty);
+  prepare_record(slot, [this, slot](Addr record) {
+    slots_[slot].sent = true;
+    DsaDescriptor descriptor = describe(slot, record);
+    if (step_->batch > 1) make_batch(slot, descriptor);
+    hand_over(descriptor, [this, slot] { fail(slot, "finds its work queue closed"); });
+  });
+}
+
+DsaDescriptor Operations::describe(std::uint32_t slot, Addr record) const {
+  const Operation& operation = slots_[slot];
   DsaDescriptor descriptor;
   const DmaView* view = opening_->dma;
   descriptor.completion_address =
-      view == nullptr ? device_address(record) : view->kept(record, sizeof empty).value_or(0);
+      view == nullptr ? device_address(record) : view->kept(record, sizeof(DsaCompletionRecord)).value_or(0);
   descriptor.transfer_size = static_cast<std::uint32_t>(operation.to.length);
   std::uint64_t flags =
       DsaFlags::COMPLETION_ADDRESS_VALID::kMask | DsaFlags::REQUEST_COMPLETION_RECORD::kMask;
@@ -341,8 +366,13 @@ void Operations::send(std::uint32_t slot) {
                                                              : jobs_[slot].source;
   }
   descriptor.set_operation(operation.opcode, flags);
-  if (step_->batch > 1) make_batch(slot, descriptor);
-  opening_->driver->submit(opening_->queue, descriptor);
+  return descriptor;
+}
+
+void Operations::hand_over(const DsaDescriptor& descriptor, Task closed) {
+  stats_.first_submission = std::min(stats_.first_submission, machine_.now());
+  next_submit_ = std::max(machine_.now(), next_submit_) + host_.dsa.submit_interval;
+  submitter_.submit(*opening_, descriptor, std::move(closed));
 }
 
 Addr Operations::device_address(Addr user) const {
@@ -380,27 +410,37 @@ void Operations::poll() {
   if (stopped_) {
     return;
   }
-  // All records at once: they lie behind each other.
-  for (std::size_t page = 0; page < record_pages_.size(); ++page) {
-    const std::size_t begin = page * kPageSize;
-    machine_.memory().read(record_pages_[page], polled_.data() + begin,
-                           std::min<std::size_t>(polled_.size() - begin, kPageSize));
+  exchange_.look();
+  DsaCompletionRecord record;
+  for (std::uint32_t number = 0; number < batches_.size(); ++number) {
+    if (batches_[number].submitted && exchange_.batch_record(number, record)) {
+      last_news_ = machine_.now();
+      complete_batch(number, record);
+    }
   }
   for (std::uint32_t slot = 0; slot < slots_.size(); ++slot) {
-    if (!slots_[slot].active || !slots_[slot].sent) continue;
-    if (polled_[slot * kRecordSpacing] != 0) {
-      last_news_ = machine_.now();
-      complete(slot);
-    } else if (step_->give_up != 0 && machine_.now() - slots_[slot].submitted >= step_->give_up) {
-      // The record may be used again: by now the device does nothing with it.
-      fail(slot, "has no completion record yet and is given up");
-    }
+    if (slots_[slot].active && slots_[slot].sent) look_at(slot);
   }
   poll_again();
   if (ended_ == step_->count && outstanding_ == 0) {
     end_step();
   } else {
     pump();
+  }
+}
+
+void Operations::look_at(std::uint32_t slot) {
+  Operation& operation = slots_[slot];
+  const Ps waited = machine_.now() - operation.submitted;
+  if (exchange_.record(slot, operation.record)) {
+    last_news_ = machine_.now();
+    operation.sent = false;
+    complete(slot);
+  } else if (exchange_.is_apart(slot) && waited > host_.dsa.record_timeout) {
+    fail(slot, "has no completion record after dsa.record_timeout");
+  } else if (step_->give_up != 0 && waited >= step_->give_up) {
+    // The record may be used again: by now the device does nothing with it.
+    fail(slot, "has no completion record yet and is given up");
   }
 }
 
@@ -415,8 +455,7 @@ void Operations::complete(std::uint32_t slot) { jobs_[slot].mapped() ? unmap(slo
 
 void Operations::finish(std::uint32_t slot) {
   Operation& operation = slots_[slot];
-  DsaCompletionRecord record;
-  std::memcpy(&record, polled_.data() + slot * kRecordSpacing, sizeof record);
+  const DsaCompletionRecord record = operation.record;
   leave(operation);
   if (record.code() == DsaStatus::kSuccess) {
     stats_.operations.add();
@@ -482,8 +521,6 @@ void Operations::go_on(std::uint32_t slot, const DsaCompletionRecord& record) {
     if (turn != 0) operation.pattern = operation.pattern >> turn | operation.pattern << (64 - turn);
   }
   enter(operation);
-  const DsaCompletionRecord empty;
-  memory().write(records_ + slot * kRecordSpacing, &empty, sizeof empty);
   const Addr address = record.fault_address;
   const bool write = record.status >> 7U != 0;
   Ps time = host_.page_fault_time;

@@ -14,6 +14,8 @@
 #include "models/host/kernel.h"
 #include "models/host/serial_work.h"
 #include "models/host/shadow.h"
+#include "models/host/submission_memory.h"
+#include "models/host/submitter.h"
 
 namespace svasim {
 
@@ -55,7 +57,7 @@ class Operations {
   // Maps the completion records. Takes no time.
   void set_up();
   // Where these are: whole pages.
-  AddressSpan records() const { return {records_, records_ + record_pages_.size() * kPageSize}; }
+  AddressSpan records() const { return exchange_.records(); }
 
   // Carries out the operations of this step with this work queue. `result` counts. EFAULT: the work queue is
   // not open, or was closed meanwhile; those submitted before have ended.
@@ -86,8 +88,16 @@ class Operations {
     Span to;
     std::uint64_t pattern = 0;
     Ps submitted = 0;
-    bool sent = false;  // not while what it uses is being mapped or unmapped
+    bool sent = false;  // and its record may come; not while what it uses is being unmapped
+    DsaCompletionRecord record;
     Flight flight;
+  };
+  // Operations submitted together.
+  struct Batch {
+    std::vector<std::uint32_t> slots;  // empty: not in use
+    std::vector<DsaDescriptor> descriptors;
+    Addr list = 0;
+    bool submitted = false;
   };
 
   void prepare();
@@ -99,6 +109,7 @@ class Operations {
   void leave(const Operation& operation);
   bool depends_on_outstanding() const;
   void pump();
+  void start_operations();
   bool touch_first();
   bool touch(const Span& span, bool write, Stale& stale);
   std::uint64_t missing_pages(const Span& span, bool write) const;
@@ -107,12 +118,25 @@ class Operations {
   void map(std::uint32_t slot);
   void unmap(std::uint32_t slot);
   Addr address(const Span& span) const { return buffers_.buffer(span.buffer).start + span.offset; }
+  // Of an operation that may go: alone, or with those gathered to go together.
+  void gather(std::uint32_t slot);
+  void send_gathered();
   void send(std::uint32_t slot);
+  void prepare_record(std::uint32_t slot, const SubmissionMemory::Ready& ready);
+  DsaDescriptor describe(std::uint32_t slot, Addr record) const;
+  void hand_over(const DsaDescriptor& descriptor, Task closed);
   // What the device calls an address of the process.
   Addr device_address(Addr user) const;
   void poll();
   void poll_again();
+  void look_at(std::uint32_t slot);
+  // Its record is there.
   void complete(std::uint32_t slot);
+  // operation_batches.cpp
+  void send_batch(std::vector<std::uint32_t> slots);
+  void submit_list(std::uint32_t number, std::uint64_t flags);
+  void complete_batch(std::uint32_t number, const DsaCompletionRecord& record);
+  void go_on_with_list(std::uint32_t number, const DsaCompletionRecord& record);
   void finish(std::uint32_t slot);
   void settle(const Operation& operation, std::uint64_t first, std::uint64_t length);
   void go_on(std::uint32_t slot, const DsaCompletionRecord& record);
@@ -136,9 +160,11 @@ class Operations {
   Kernel::Result finished_;
   Errno error_ = Errno::kNone;
 
-  Addr records_ = 0;
-  std::vector<Addr> record_pages_;  // physical; they stay as long as the process
-  Addr lists_ = 0;                  // of batches, by slot
+  SubmissionMemory exchange_;
+  Submitter submitter_;
+  std::vector<std::uint32_t> gathered_;
+  std::vector<Batch> batches_;
+  Addr lists_ = 0;  // of operations that are batches, by slot
   std::uint64_t list_bytes_ = 0;
   std::vector<DsaDescriptor> members_;
   std::uint64_t started_ = 0;  // operations of the step submitted
@@ -158,7 +184,6 @@ class Operations {
   bool stopped_ = false;
   Ps last_news_ = 0;  // something was submitted or found complete
   std::vector<unsigned char> scratch_;
-  std::vector<unsigned char> polled_;
 };
 
 }  // namespace svasim

@@ -39,7 +39,7 @@ void ProcessKernel::make_programs(const std::vector<ProcessParams>& processes,
   for (const ProcessParams& process : processes) {
     std::vector<Opening> openings;
     for (const std::string& device : devices_opened(process)) {
-      openings.push_back(make_opening(device));
+      openings.push_back(make_opening(device, process));
       openings.back().recovers = process.addressing == "sva";
     }
     Program program;
@@ -222,11 +222,16 @@ void ProcessKernel::open(Process& process, Opening& opening, Result result) {
     result(Errno::kNotSupported);
     return;
   }
+  if (!opening.driver->claim(opening.queue)) {
+    result(Errno::kBusy);
+    return;
+  }
   opening.open = true;
   const Result end = calls(process, std::move(result));
   if (maps) {
     open_mapping(process, opening, [&opening, end](Errno error) {
       opening.open = opening.ready = error == Errno::kNone;
+      if (!opening.open) opening.driver->give_back(opening.queue);
       end(error);
     });
     return;
@@ -248,6 +253,7 @@ void ProcessKernel::open(Process& process, Opening& opening, Result result) {
     }
     opening.open = false;
     opening.bond = nullptr;
+    opening.driver->give_back(opening.queue);
     end(bound.error);
   });
 }
@@ -267,6 +273,7 @@ void ProcessKernel::undo_open(Opening& opening, const Result& end, Errno error) 
   const auto undone = [&opening, end, error] {
     opening.open = false;
     opening.bond = nullptr;
+    opening.driver->give_back(opening.queue);
     end(error);
   };
   opening.dma != nullptr ? close_mapping(opening, undone) : sva_.unbind(opening.bond, undone);
@@ -321,6 +328,13 @@ void ProcessKernel::next_feature_change(unsigned device) {
   }
   const Task change = features_[device].front();
   change();
+}
+
+SvaSpace* ProcessKernel::find_space(Pasid pasid) {
+  for (const Program& program : programs_) {
+    if (program.space->alive && program.space->pasid == pasid) return program.space;
+  }
+  return nullptr;
 }
 
 void ProcessKernel::shoot_down(SvaSpace& space, const Stale& stale, Task done) {

@@ -36,7 +36,7 @@ class ProcessKernel : public Kernel {
     std::string owner;  // whose memory_size it is, for messages
   };
   // Gives a process a work queue of a device.
-  using MakeOpening = std::function<Opening(const std::string& device)>;
+  using MakeOpening = std::function<Opening(const std::string& device, const ProcessParams& process)>;
 
   // `hardware` is not used before the first process runs.
   ProcessKernel(const Ground& ground, const HostParams& params, const Platform& platform,
@@ -71,6 +71,7 @@ class ProcessKernel : public Kernel {
   void bind(Process& process, const std::string& device, Bound result) override;
   void unbind(Process& process, SvaCore::Handle handle, Task done) override;
   void set_feature(const std::string& device, SvaFeature feature, bool on, Result result) override;
+  SvaSpace* find_space(Pasid pasid) override;
   void shoot_down(SvaSpace& space, const Stale& stale, Task done) override;
   void fork(Process& parent, const std::string& child, Result result) override;
 

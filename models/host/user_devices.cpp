@@ -45,7 +45,7 @@ Iommufd& UserDevices::open() {
 // --- work queues ---
 
 void UserDevices::enable_queue(Opening& opening, Pasid pasid, const AddressView& view, Result result) {
-  if (opening.open) return result(Errno::kBusy);
+  if (opening.open || !opening.driver->claim(opening.queue)) return result(Errno::kBusy);
   opening.open = true;
   opening.view = &view;
   opening.pasid = pasid == kNoPasid ? std::nullopt : std::optional(pasid);
@@ -61,7 +61,8 @@ void UserDevices::enable_queue(Opening& opening, Pasid pasid, const AddressView&
 
 void UserDevices::disable_queue(Opening& opening, Task done) {
   opening.ready = false;
-  opening.driver->close(opening.queue, [this, &opening, done = std::move(done)] {
+  opening.driver->close(opening.queue, opening.pasid, [this, &opening, done = std::move(done)] {
+    opening.driver->give_back(opening.queue);
     enabled_.erase(std::remove(enabled_.begin(), enabled_.end(), &opening), enabled_.end());
     opening.open = false;
     opening.pasid.reset();

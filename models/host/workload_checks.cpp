@@ -173,8 +173,14 @@ class WorkloadChecks {
         complain(index, ".steps", step.action + " needs addressing sva");
       } else if (!shares && step.batch > 1) {
         complain(index, ".steps", "batches need addressing sva");
+      } else if (!shares && (step.together > 1 || step.records != "resident")) {
+        complain(index, ".steps", "together and records need addressing sva");
       }
     });
+    if (!shares && process.queue == "shared") complain(index, ".queue", "shared needs addressing sva");
+    if (!process.guest.empty() && process.queue == "shared") {
+      complain(index, ".queue", "ENQCMD of a guest would need its PASIDs translated, which is not modelled");
+    }
     if (shares) return;
     if (!process.guest.empty()) complain(index, ".addressing", "processes of guests need addressing sva");
     if (!process.parent.empty()) complain(index, ".parent", "a forked process needs addressing sva");

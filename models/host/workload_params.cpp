@@ -122,11 +122,27 @@ const ParamTable<StepParams>& step_params() {
                   "MODEL")
           .count("outstanding", &P::outstanding, "0", 0, 65535,
                  "Operations submitted and not completed; 0: as the process says.", "MODEL")
+          .count("together", &P::together, "1", 1, kLargestBatch,
+                 "Operations submitted together, as a batch of which each has a record of its own; fewer "
+                 "where the rest depends on them. Devices "
+                 "without ATS get them one by one.",
+                 "DSA 3.8")
+          .choice("list", &P::list, "resident", {"resident", "paged_out", "unmapped"},
+                  "The second half of a batch's descriptor list when the batch is submitted: in memory, "
+                  "written out, or without area.",
+                  "DSA 3.13.2")
+          .choice(
+              "records", &P::records, "resident", {"resident", "dropped", "unmapped"},
+              "Where operations have their completion records: in memory; each in a page of its own that is "
+              "dropped before it is submitted; or in one that is besides unmapped `time` later.",
+              "DSA 3.13.2")
           .address("pattern", &P::pattern, "0x5AA5C33C0FF09669", "Eight bytes a fill repeats.", "MODEL")
           .choice("place", &P::place, "same", {"same", "new"},
                   "Where mmap and remap put the buffer: at its old address, or at one never used.", "MODEL")
           .time("time", &P::time, "1 us", "1 ps", "1000 s",
-                "How long sleep sleeps; fault_serve: for each page, besides the call that maps it.", "MODEL")
+                "How long sleep sleeps; fault_serve: for each page, besides the call that maps it; records: "
+                "unmapped: when the page goes.",
+                "MODEL")
           .flag("write", &P::write, "true", "touch: stores rather than loads; ioas_map: devices may write.",
                 "MODEL")
           .choice("rights", &P::rights, "read_write", {"none", "read", "read_write"},
@@ -217,6 +233,12 @@ const ParamTable<ProcessParams>& process_params() {
                 "LINUX kernel/fork.c")
           .text("guest", &P::guest, "", "The virtual machine it runs in; empty: it is a process of the host.",
                 "MODEL")
+          .choice(
+              "queue", &P::queue, "own", {"own", "dedicated", "shared"},
+              "The work queue it opens on a device. own: a dedicated one nobody else opens; dedicated: the "
+              "device's one dedicated queue of all processes that say so, for one opener at a time; shared: "
+              "the device's shared one, to which it submits with ENQCMD.",
+              "LINUX drivers/dma/idxd/cdev.c")
           .count("outstanding", &P::outstanding, "16", 1, 65535, "Operations submitted and not completed.",
                  "MODEL")
           .choice("addressing", &P::addressing, "sva",

@@ -49,6 +49,9 @@ struct StepParams {
   std::uint64_t from_length;
   std::string order;
   unsigned outstanding;
+  unsigned together;
+  std::string list;
+  std::string records;
   std::uint64_t pattern;
   std::string place;
   Ps time;
@@ -80,6 +83,9 @@ struct StepParams {
   std::string where;
 };
 
+// SPEC: [LINUX idxd default]: the largest batch a work queue takes.
+inline constexpr unsigned kLargestBatch = 32;
+
 const ParamTable<StepParams>& step_params();
 
 // A device operation; a step of any other kind is an action of the operating system.
@@ -103,6 +109,7 @@ struct ProcessParams {
   std::string device;
   std::string parent;
   std::string guest;
+  std::string queue;
   unsigned outstanding;
   bool verify_each;
   std::string addressing;

@@ -11,8 +11,7 @@ namespace {
 // nullptr, and the step has ended: the device is not open.
 DmaView* view_of(Thread& thread, const StepParams& step) {
   const Opening* opening = thread.process().find_opening(thread.device_of(step));
-  if (opening != nullptr && opening->ready && opening->dma != nullptr)
-    return opening->dma;
+  if (opening != nullptr && opening->ready && opening->dma != nullptr) return opening->dma;
   thread.end(Errno::kInvalid);
   return nullptr;
 }

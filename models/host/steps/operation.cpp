@@ -18,8 +18,9 @@ void follow(KnownState& known, const StepParams& step, const std::string& device
 
 std::vector<StepKind> operation_steps() {
   using S = StepKind::Subject;
-  const std::vector<std::string> common = {"device",         "count", "outstanding", "batch",
-                                           "batch_in_place", "error", "give_up"};
+  const std::vector<std::string> common = {"device",         "count",    "outstanding", "batch",
+                                           "batch_in_place", "together", "list",        "records",
+                                           "time",           "error",    "give_up"};
   const auto with = [&common](std::vector<std::string> keys) {
     keys.insert(keys.begin(), common.begin(), common.end());
     return keys;
