@@ -109,8 +109,9 @@ void SubmissionMemory::prepare_list(std::uint32_t batch, const std::vector<DsaDe
   } else if (second_half == "unmapped") {
     tell(memory().unmap(second, second + kPageSize), [ready, address] { ready(address); });
   } else {
-    tell(memory().reclaim(second, second + kPageSize), [this, ready, second, address] {
-      kernel_.stats().pages_out.add(memory().page_out(second, second + kPageSize));
+    const Stale stale = memory().reclaim(second, second + kPageSize);
+    tell(stale, [this, stale, ready, address] {
+      kernel_.stats().pages_out.add(memory().page_out(stale));
       ready(address);
     });
   }

@@ -295,7 +295,7 @@ TEST(IommufdMap, PinnedPagesAreNotReclaimed) {
   ASSERT_TRUE(is_handled(s.space.memory.fault(s.buffer + 4 * kPageSize, true, true)));
   const Stale stale = s.space.memory.reclaim(s.buffer, s.buffer + 8 * kPageSize);
   EXPECT_FALSE(stale.empty());
-  EXPECT_EQ(s.space.memory.page_out(s.buffer, s.buffer + 8 * kPageSize), 1U);
+  EXPECT_EQ(s.space.memory.page_out(stale), 1U);
   EXPECT_TRUE(s.space.memory.is_resident(s.buffer + 3 * kPageSize));
 }
 
