@@ -57,6 +57,8 @@ class Simulation {
  private:
   void watch_pages();
   Progress progress() const;
+  // Whether a component states itself what is to come of a statistic.
+  bool expects(const std::string& statistic) const;
   bool finished() const;
   bool quiet() const;
   std::uint64_t in_flight() const;

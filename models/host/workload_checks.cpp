@@ -292,9 +292,19 @@ class WorkloadChecks {
     for (const Sequence& sequence : sequences) {
       if (!sequence.begun || sequence.done == sequence.steps->size()) continue;
       const StepParams& step = (*sequence.steps)[sequence.done];
+      if (waits_for_itself(sequence)) continue;  // check_reference() says that
       complain({sequence.process, sequence.place}, *sequence.steps, sequence.done, "step",
                "step \"" + step.step + "\" cannot end before this one has");
     }
+  }
+
+  bool waits_for_itself(const Sequence& sequence) const {
+    const std::string& process = host_.processes[sequence.process].name;
+    const std::string target = full_step_name(process, (*sequence.steps)[sequence.done].step);
+    return std::any_of(sequence.steps->begin() + static_cast<std::ptrdiff_t>(sequence.done),
+                       sequence.steps->end(), [&](const StepParams& step) {
+                         return !step.name.empty() && full_step_name(process, step.name) == target;
+                       });
   }
 
   bool advance(Sequence& sequence, std::vector<Sequence>& sequences, std::set<std::string>& ended) const {

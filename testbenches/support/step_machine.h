@@ -18,6 +18,7 @@ class StepMachine : public Machine {
   void after(Ps delay, Task task) override { tasks_.emplace(now_ + delay, std::move(task)); }
   void read_register(Addr, unsigned, Answer) override { SVASIM_CHECK(false, "there are no registers"); }
   void write_register(Addr, const void*, unsigned) override { SVASIM_CHECK(false, "there are no registers"); }
+  void enqueue(Addr, const void*, Answer) override { SVASIM_CHECK(false, "there are no portals"); }
   InterruptMessage add_interrupt(Task) override { return {}; }
 
   // Runs the next task; false: there is none.
@@ -33,6 +34,10 @@ class StepMachine : public Machine {
   void run() {
     while (step()) {
     }
+  }
+  void run_until(Ps end) {
+    while (!tasks_.empty() && tasks_.begin()->first <= end) step();
+    now_ = end;
   }
 
  private:

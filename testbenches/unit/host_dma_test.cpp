@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "models/formats/vtd_second_stage.h"
 #include "models/host/dma_view.h"
+#include "support/step_machine.h"
 #include "unit/host_memory_support.h"
 
 namespace svasim {
@@ -61,35 +62,12 @@ TEST(IovaAllocator, NothingReachesBeyondTheLimitOfACall) {
 // --- machine ---
 
 // Runs tasks at their time.
-class FakeMachine : public Machine {
- public:
-  Ps now() const override { return now_; }
-  PhysicalMemory& memory() override { return memory_; }
-  void after(Ps delay, Task task) override { tasks_.emplace(now_ + delay, std::move(task)); }
-  void read_register(Addr, unsigned, Answer) override { FAIL(); }
-  void write_register(Addr, const void*, unsigned) override { FAIL(); }
-  InterruptMessage add_interrupt(Task) override { return {}; }
-  void run_until(Ps end) {
-    while (!tasks_.empty() && tasks_.begin()->first <= end) {
-      now_ = tasks_.begin()->first;
-      const Task task = std::move(tasks_.begin()->second);
-      tasks_.erase(tasks_.begin());
-      task();
-    }
-    now_ = end;
-  }
-
- private:
-  FakeMemory memory_;
-  Ps now_ = 0;
-  std::multimap<Ps, Task> tasks_;
-};
-
 // --- flush queue ---
 
 struct Flushes : testing::Test {
   static constexpr Ps kTimeout = 1000;
-  FakeMachine machine;
+  FakeMemory bytes;
+  StepMachine machine{bytes};
   std::vector<Machine::Task> flushing;  // flushes under way
   std::vector<Addr> freed;
   FlushQueue queue{machine, 4, kTimeout, [this](Machine::Task done) { flushing.push_back(std::move(done)); },
@@ -153,7 +131,8 @@ TEST_F(Flushes, NothingWaitsWhenAllWasInvalidated) {
 // --- mappings ---
 
 struct Dma : testing::Test {
-  FakeMachine machine;
+  FakeMemory bytes;
+  StepMachine machine{bytes};
   PageAllocator pages{kBase, 64 * kPageSize};
   PageTableFormat first = make_x86_first_stage(4, PageFormatOptions{});
   ProcessMemory memory{"p", first, machine.memory(), pages};

@@ -7,6 +7,7 @@
 #include "models/formats/vtd_second_stage.h"
 #include "models/host/guest_faults.h"
 #include "models/host/guest_memory.h"
+#include "support/step_machine.h"
 #include "unit/host_memory_support.h"
 
 namespace svasim {
@@ -94,30 +95,6 @@ TEST_F(Memory, GoesBackToTheHostWithItsTables) {
 
 // --- page requests ---
 
-class FakeMachine : public Machine {
- public:
-  Ps now() const override { return now_; }
-  PhysicalMemory& memory() override { return memory_; }
-  void after(Ps delay, Task task) override { due_.emplace(now_ + std::max<Ps>(delay, 1), std::move(task)); }
-  void read_register(Addr, unsigned, Answer) override { FAIL(); }
-  void write_register(Addr, const void*, unsigned) override { FAIL(); }
-  InterruptMessage add_interrupt(Task) override { return {}; }
-  void run(Ps until) {
-    while (!due_.empty() && due_.begin()->first <= until) {
-      now_ = due_.begin()->first;
-      const Task task = due_.begin()->second;
-      due_.erase(due_.begin());
-      task();
-    }
-    now_ = until;
-  }
-
- private:
-  FakeMemory memory_;
-  Ps now_ = 0;
-  std::multimap<Ps, Task> due_;
-};
-
 constexpr RequesterId kDevice{0x100};
 constexpr Pasid kHosts{40};
 constexpr Pasid kGuests{3};
@@ -129,7 +106,8 @@ struct Faults : testing::Test {
     unsigned group;
     PageResponseCode code;
   };
-  FakeMachine machine;
+  FakeMemory bytes;
+  StepMachine machine{bytes};
   HostStats stats;
   PageFaultLog journeys;
   FaultService::ShootDown no_shoot_down = [](SvaSpace&, const Stale&, const Machine::Task&) { FAIL(); };
@@ -197,7 +175,7 @@ TEST_F(Faults, AGroupArrivesWholeUnderTheGuestsPasid) {
   ask(5, false, 0x1000);
   ask(5, false, 0x2000);
   EXPECT_EQ(ask(5, true, 0x3000), Errno::kNone);
-  machine.run(100 * kUs - 1);
+  machine.run_until(100 * kUs - 1);
   ASSERT_EQ(seen.size(), 1U);
   EXPECT_EQ(seen[0].at, 5 * kUs + 3 * 50'000);
   ASSERT_EQ(seen[0].group->requests.size(), 3U);
@@ -209,25 +187,25 @@ TEST_F(Faults, AGroupArrivesWholeUnderTheGuestsPasid) {
 
 TEST_F(Faults, TheAnswerTakesAnExitAndHasTheDevicesNumber) {
   ask(5);
-  machine.run(20 * kUs);
+  machine.run_until(20 * kUs);
   answer(0);
-  machine.run(50 * kUs);
+  machine.run_until(50 * kUs);
   ASSERT_EQ(sent.size(), 1U);
   EXPECT_EQ(sent[0].at, 24 * kUs);
   EXPECT_EQ(sent[0].group, 5U);
   EXPECT_EQ(sent[0].code, PageResponseCode::kSuccess);
   EXPECT_EQ(stats.guests.fault_latency.max(), 24 * kUs);
   EXPECT_EQ(faults.in_flight(), 0U);
-  machine.run(1000 * kUs);
+  machine.run_until(1000 * kUs);
   EXPECT_EQ(sent.size(), 1U);
 }
 
 TEST_F(Faults, WithoutAnswerTheHostRefusesInTime) {
-  machine.run(kUs);
+  machine.run_until(kUs);
   ask(5);
-  machine.run(31 * kUs);
+  machine.run_until(31 * kUs);
   ask(6);
-  machine.run(1000 * kUs);
+  machine.run_until(1000 * kUs);
   ASSERT_EQ(sent.size(), 2U);
   EXPECT_EQ(sent[0].at, 101 * kUs);
   EXPECT_EQ(sent[1].at, 131 * kUs);
@@ -238,30 +216,30 @@ TEST_F(Faults, WithoutAnswerTheHostRefusesInTime) {
 // The device uses the number of the refused group again before the guest answers that.
 TEST_F(Faults, ALateAnswerIsNotThatOfAnotherGroup) {
   ask(5);
-  machine.run(150 * kUs);
+  machine.run_until(150 * kUs);
   ASSERT_EQ(sent.size(), 1U);
   ask(5);
-  machine.run(160 * kUs);
+  machine.run_until(160 * kUs);
   answer(0);
-  machine.run(170 * kUs);
+  machine.run_until(170 * kUs);
   EXPECT_EQ(sent.size(), 1U);
   EXPECT_EQ(stats.guests.answers_late.value, 1U);
   answer(1, PageResponseCode::kResponseFailure);
-  machine.run(180 * kUs);
+  machine.run_until(180 * kUs);
   ASSERT_EQ(sent.size(), 2U);
   EXPECT_EQ(sent[1].code, PageResponseCode::kResponseFailure);
 }
 
 TEST_F(Faults, AtUnbindWhatTheGuestStillHasIsRefused) {
   ask(5);
-  machine.run(20 * kUs);
+  machine.run_until(20 * kUs);
   faults.refuse(kDevice, Pasid(41));
   EXPECT_TRUE(sent.empty());
   faults.refuse(kDevice, kHosts);
   ASSERT_EQ(sent.size(), 1U);
   EXPECT_EQ(sent[0].code, PageResponseCode::kInvalidRequest);
   EXPECT_EQ(faults.in_flight(), 0U);
-  machine.run(1000 * kUs);
+  machine.run_until(1000 * kUs);
   EXPECT_EQ(sent.size(), 1U);
 }
 
@@ -270,15 +248,15 @@ TEST_F(Faults, AFullQueueOfTheGuestIsRefused) {
   for (std::uint16_t i = 0; i < 128; ++i) ASSERT_EQ(ask(i), Errno::kNone);
   EXPECT_EQ(ask(128), Errno::kBusy);
   EXPECT_EQ(stats.guests.faults_refused.value, 1U);
-  machine.run(50 * kUs);
+  machine.run_until(50 * kUs);
   answer(0);
-  machine.run(60 * kUs);
+  machine.run_until(60 * kUs);
   EXPECT_EQ(ask(128), Errno::kNone);
 }
 
 TEST_F(Faults, AStoppedGuestHearsAndSaysNothing) {
   ask(5);
-  machine.run(20 * kUs);
+  machine.run_until(20 * kUs);
   ask(6);
   answer(0);
   bool idle = false;
@@ -287,7 +265,7 @@ TEST_F(Faults, AStoppedGuestHearsAndSaysNothing) {
   faults.refuse_all();
   EXPECT_EQ(sent.size(), 2U);
   EXPECT_EQ(ask(7), Errno::kNoDevice);
-  machine.run(1000 * kUs);
+  machine.run_until(1000 * kUs);
   EXPECT_EQ(seen.size(), 1U);
   EXPECT_EQ(sent.size(), 2U);
 }
@@ -304,21 +282,21 @@ TEST_F(Faults, AnExitTakesItsTimesAndIsNotInterruptedByTheEnd) {
         answered = done;
       },
       [&] { back = machine.now(); });
-  machine.run(10 * kUs);
+  machine.run_until(10 * kUs);
   EXPECT_EQ(left, 4 * kUs);
   answered();
-  machine.run(20 * kUs);
+  machine.run_until(20 * kUs);
   EXPECT_EQ(back, 13 * kUs);
 
   cpu.call_host([&](const Machine::Task& done) { answered = done; }, [&] { FAIL(); });
-  machine.run(30 * kUs);
+  machine.run_until(30 * kUs);
   bool idle = false;
   cpu.stop([&idle] { idle = true; });
-  machine.run(40 * kUs);
+  machine.run_until(40 * kUs);
   EXPECT_FALSE(idle);
   answered();
   EXPECT_TRUE(idle);
-  machine.run(50 * kUs);
+  machine.run_until(50 * kUs);
 }
 
 }  // namespace
