@@ -315,7 +315,7 @@ TEST_F(Run, WarmUpDoesNotCount) {
 // A quiet stretch far longer than the host's first slices, and events on the borders of periods.
 TEST_F(Run, QuietTimesAndPeriodsChangeNothing) {
   const std::vector<std::string> sets =
-      with(kShort, "workload.processes[0].steps[1]={do: sleep, time: 3 ms}");
+      with(kShort, "workload.processes[0].steps[1]={do: sleep, time: 3 ms, to: null}");
   const Outcome first = run(kQuickstart, sets);
   ASSERT_EQ(first.code, kExitOk) << first.err << first.out;
   const Outcome second = run(kQuickstart, with(sets, "sim.watchdog=4 ms"));

@@ -184,7 +184,7 @@ TEST(MemoryLog, AHostWithoutMemorySaysWhatToRaise) {
       std::filesystem::temp_directory_path() / ("svasim_fault_log_" + std::to_string(getpid()));
   std::ostringstream out;
   std::ostringstream err;
-  const int code = run_cli({"run", "configs/quickstart.yaml", "--quiet", "--out", folder.string(), "--set",
+  const int code = run_cli({"run", "configs/quickstart.yaml", "--out", folder.string(), "--set",
                             "components.host0.memory_size=5 MiB"},
                            {out, err});
   std::filesystem::remove_all(folder);
