@@ -10,6 +10,7 @@
 #include "base/suggest.h"
 #include "models/host/host_params.h"
 #include "models/host/steps/step_kind.h"
+#include "models/host/workload_waits.h"
 
 namespace svasim {
 
@@ -27,7 +28,7 @@ class WorkloadChecks {
     for (std::size_t i = 0; i < host_.processes.size(); ++i) {
       if (host_.processes[i].parent.empty()) follow(i, begin_state(host_.processes[i]));
     }
-    check_waits();
+    check_waits(host_, bad_);
   }
 
  private:
@@ -259,85 +260,6 @@ class WorkloadChecks {
       }
     }
     if (used > size) bad_("memory_size", "less than what is resident at the start");
-  }
-
-  // --- waits ---
-
-  // A sequence of steps: those of a process or of a thread.
-  struct Sequence {
-    std::size_t process;
-    std::string place;  // "processes[1].threads[0].steps"
-    const std::vector<StepParams>* steps;
-    std::size_t done = 0;
-    bool begun = false;
-  };
-
-  // Lets every sequence go as far as its waits allow; those that are left wait for each other.
-  void check_waits() const {
-    std::vector<Sequence> sequences;
-    for (std::size_t i = 0; i < host_.processes.size(); ++i) {
-      const ProcessParams& process = host_.processes[i];
-      const bool begun = process.parent.empty();
-      sequences.push_back({i, at(i) + ".steps", &process.steps, 0, begun});
-      for (std::size_t j = 0; j < process.threads.size(); ++j) {
-        sequences.push_back(
-            {i, fmt::format("{}.threads[{}].steps", at(i), j), &process.threads[j].steps, 0, begun});
-      }
-    }
-    std::set<std::string> ended;
-    for (bool moved = true; moved;) {
-      moved = false;
-      for (Sequence& sequence : sequences) moved = advance(sequence, sequences, ended) || moved;
-    }
-    for (const Sequence& sequence : sequences) {
-      if (!sequence.begun || sequence.done == sequence.steps->size()) continue;
-      const StepParams& step = (*sequence.steps)[sequence.done];
-      if (waits_for_itself(sequence)) continue;  // check_reference() says that
-      complain({sequence.process, sequence.place}, *sequence.steps, sequence.done, "step",
-               "step \"" + step.step + "\" cannot end before this one has");
-    }
-  }
-
-  bool waits_for_itself(const Sequence& sequence) const {
-    const std::string& process = host_.processes[sequence.process].name;
-    const std::string target = full_step_name(process, (*sequence.steps)[sequence.done].step);
-    return std::any_of(sequence.steps->begin() + static_cast<std::ptrdiff_t>(sequence.done),
-                       sequence.steps->end(), [&](const StepParams& step) {
-                         return !step.name.empty() && full_step_name(process, step.name) == target;
-                       });
-  }
-
-  bool advance(Sequence& sequence, std::vector<Sequence>& sequences, std::set<std::string>& ended) const {
-    const std::string& process = host_.processes[sequence.process].name;
-    bool moved = false;
-    while (sequence.begun && sequence.done < sequence.steps->size()) {
-      const StepParams& step = (*sequence.steps)[sequence.done];
-      // Steps that do not exist are somebody else's complaint.
-      if (step.action == "wait" && is_step(full_step_name(process, step.step)) &&
-          ended.count(full_step_name(process, step.step)) == 0) {
-        break;
-      }
-      if (step.action == "fork") {
-        for (Sequence& other : sequences) {
-          other.begun = other.begun || host_.processes[other.process].name == step.process;
-        }
-      }
-      if (!step.name.empty()) ended.insert(full_step_name(process, step.name));
-      ++sequence.done;
-      moved = true;
-    }
-    return moved;
-  }
-
-  bool is_step(const std::string& full) const {
-    const std::size_t dot = full.find('.');
-    const ProcessParams* process = find_process(full.substr(0, dot));
-    bool found = false;
-    if (process != nullptr) {
-      for_each_step(*process,
-                    [&](const StepParams& step) { found = found || step.name == full.substr(dot + 1); });
-    }
-    return found;
   }
 
   // --- steps ---

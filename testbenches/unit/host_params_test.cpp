@@ -32,8 +32,7 @@ TEST(HostParams, BadSteps) {
   using testing::HasSubstr;
   EXPECT_THAT(problems_of(process("{do: fill, to: c}")),
               HasSubstr("step 1 (fill): there is no buffer \"c\""));
-  EXPECT_THAT(problems_of(process("{do: memmove, to: b}")),
-              HasSubstr("step 1 (memmove): names no buffer"));
+  EXPECT_THAT(problems_of(process("{do: memmove, to: b}")), HasSubstr("step 1 (memmove): names no buffer"));
   EXPECT_THAT(problems_of(process("{do: munmap, to: a}, {do: fill, to: a}")),
               HasSubstr("step 2 (fill): buffer \"a\" is not mapped"));
   EXPECT_THAT(problems_of(process("{do: munmap, to: a}, {do: munmap, to: a}")),
