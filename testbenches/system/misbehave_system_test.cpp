@@ -10,26 +10,6 @@ namespace {
 constexpr Ps kUs = 1'000'000;
 constexpr Ps kMs = 1000 * kUs;
 
-BufferParams buffer(const char* name, double resident, const char* content) {
-  BufferParams b = buffer_params().defaults();
-  b.name = name;
-  b.size = 256 << 10U;
-  b.resident = resident;
-  b.content = content;
-  return b;
-}
-
-StepParams step(const char* action, const char* from, const char* to, std::uint64_t size = 4096,
-                std::uint64_t count = 1) {
-  StepParams s = step_params().defaults();
-  s.action = action;
-  s.from = from;
-  s.to = to;
-  s.size = size;
-  s.count = count;
-  return s;
-}
-
 // Moves, takes the target away and maps it anew, and moves again.
 SystemParams two_processes(const std::function<void(SystemParams&)>& change) {
   SystemParams p;
@@ -38,7 +18,8 @@ SystemParams two_processes(const std::function<void(SystemParams&)>& change) {
     ProcessParams process = process_params().defaults();
     process.name = name;
     process.device = "dsa0";
-    process.buffers = {buffer("source", 0.5, "random"), buffer("target", 0.5, "zero")};
+    process.buffers = {buffer("source", 256 << 10U, 0.5, "random"),
+                       buffer("target", 256 << 10U, 0.5, "zero")};
     process.steps = {step("memmove", "source", "target", 8192, 20), step("remap", "", "target"),
                      step("memmove", "source", "target", 8192, 20)};
     p.host.processes.push_back(process);

@@ -22,6 +22,27 @@
 
 namespace svasim {
 
+// A buffer and a step of a process with defaults but for these.
+inline BufferParams buffer(const char* name, std::uint64_t size, double resident, const char* content) {
+  BufferParams b = buffer_params().defaults();
+  b.name = name;
+  b.size = size;
+  b.resident = resident;
+  b.content = content;
+  return b;
+}
+
+inline StepParams step(const char* action, const char* from, const char* to, std::uint64_t size = 4096,
+                       std::uint64_t count = 1) {
+  StepParams s = step_params().defaults();
+  s.action = action;
+  s.from = from;
+  s.to = to;
+  s.size = size;
+  s.count = count;
+  return s;
+}
+
 struct SystemParams {
   Timing timing = Timing::kApproximate;
   std::uint64_t seed = 1;

@@ -6,26 +6,6 @@
 namespace svasim {
 namespace {
 
-BufferParams buffer(const char* name, std::uint64_t size, double resident, const char* content) {
-  BufferParams b = buffer_params().defaults();
-  b.name = name;
-  b.size = size;
-  b.resident = resident;
-  b.content = content;
-  return b;
-}
-
-StepParams step(const char* action, const char* from, const char* to, std::uint64_t size = 4096,
-                std::uint64_t count = 1) {
-  StepParams s = step_params().defaults();
-  s.action = action;
-  s.from = from;
-  s.to = to;
-  s.size = size;
-  s.count = count;
-  return s;
-}
-
 ProcessParams process(const char* name) {
   ProcessParams p = process_params().defaults();
   p.name = name;
