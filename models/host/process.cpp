@@ -235,9 +235,6 @@ void Process::verify(Buffer& subject, std::uint64_t offset, std::uint64_t length
 }
 
 void Process::adopt(Buffer& subject, std::uint64_t offset, std::uint64_t length) {
-  if (!subject.mapped) {
-    return;
-  }
   subject.shadow->blur(subject.base + offset, length);
   std::vector<unsigned char> bytes;
   for_mapped(subject, offset, length, [&](std::uint64_t at, std::uint64_t part) {

@@ -55,7 +55,10 @@ bool Iommu::buffer_has_head() const {
 }
 
 void Iommu::kick_queue() {
-  if (!queue_busy_) {
+  if (context_.loose()) {
+    Ps time = 0;
+    run_queue_now(time);
+  } else if (!queue_busy_) {
     queue_step();
   }
 }
@@ -360,12 +363,7 @@ void Iommu::invalidate_completed(Transaction& payload) {
   }
   arm_timeout();
   check_waits();
-  if (context_.loose()) {
-    Ps time = 0;
-    run_queue_now(time);
-  } else {
-    kick_queue();
-  }
+  kick_queue();
 }
 
 std::uint64_t Iommu::oldest_device_invalidation() const {
@@ -476,7 +474,7 @@ void Iommu::finish_wait() {
       send_interrupt(*message);
     }
   }
-  if (wait.operation.fence && !context_.loose()) {
+  if (wait.operation.fence) {
     kick_queue();
   }
 }

@@ -110,7 +110,7 @@ class IommuDevice : public sc_core::sc_module, private FwReceiver, private BwRec
     t.pcie.id = data_.size() - 1;
     t.pcie.attribution.charge(Stage::kLink, now_ps() + delay);
     sc_core::sc_time time = to_sc(delay);
-    if (loose_) {
+    if (loose_ && !message) {
       requests->b_transport(t, time);
       note(t, now_ps() + time.value());
       return answers_.size() - 1;

@@ -228,5 +228,26 @@ TEST_P(IommuDrainPages, WhenAskedFor) {
 INSTANTIATE_TEST_SUITE_P(Pd, IommuDrainPages, testing::Bool(),
                          [](const auto& test) { return test.param ? "set" : "clear"; });
 
+// What stands behind a fence is executed when what the fence waited for is done.
+class IommuFence : public testing::TestWithParam<bool> {};
+
+TEST_P(IommuFence, WaitsForPageRequestsUnderWay) {
+  IommuBenchOptions options;
+  options.loose = GetParam();
+  Bench bench(options);
+  bench.enable();
+  bench.device().send(bench.page_request(Bench::kPasid, kA, false, true, 1), kNs);
+  bench.run_for(2 * kNs + bench.params.lookup_latency());
+  InvalidationDescriptor fence = make_wait_fence();
+  WaitDescriptor::PD::set(fence, true);
+  bench.submit({fence, make_wait_status(Bench::kStatus, 5)});
+  EXPECT_NE(bench.status(), 5U);
+  bench.run_for(100'000 * kNs);
+  EXPECT_EQ(bench.status(), 5U);
+  EXPECT_EQ(bench.read64(vtd_reg::kPqt) / 32, 1U);
+}
+INSTANTIATE_TEST_SUITE_P(Timing, IommuFence, testing::Bool(),
+                         [](const auto& test) { return test.param ? "loose" : "approximate"; });
+
 }  // namespace
 }  // namespace svasim::test

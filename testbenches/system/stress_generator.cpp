@@ -63,7 +63,7 @@ class Generator {
          std::uint64_t{1} << rng_.below(4));
     line("  walker0: {{type: walker, bus: bus0, slots: {}, step_latency: {}, order: {}}}", spread(1, 8),
          time(1, 50), pick({"fifo", "round_robin", "shortest_first"}));
-    iommus_ = static_cast<unsigned>(between(1, 3));
+    iommus_ = static_cast<unsigned>(between(1, std::min(3U, size_.devices)));
     for (unsigned i = 0; i < iommus_; ++i) iommu(i);
     for (unsigned i = 0; i < size_.devices; ++i) device(i);
     host();
@@ -85,12 +85,13 @@ class Generator {
          time(1, 50), time(1, 50), time(1, 200), time(1, 100));
   }
 
+  // Every IOMMU has root ports.
   void device(unsigned i) {
     line(
         "  link{}: {{type: link, iommu: iommu{}, latency: {}, lanes: {}, posted_credits: {}, "
         "non_posted_credits: {}}}",
-        i, rng_.below(iommus_), time(5, 2000), std::uint64_t{1} << rng_.below(5), spread(1, 64),
-        spread(1, 64));
+        i, i < iommus_ ? i : rng_.below(iommus_), time(5, 2000), std::uint64_t{1} << rng_.below(5),
+        spread(1, 64), spread(1, 64));
     const std::uint64_t group = chance(50) ? 1 : spread(1, 16);
     line("  atc{}:", i);
     line("    {{type: atc, link: link{}, cache: {}, engines: {}, traffic_classes: {}, accesses: {},", i,
