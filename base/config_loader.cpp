@@ -14,6 +14,7 @@
 #include <sstream>
 
 #include "base/config.h"
+#include "base/config_tree.h"
 #include "base/units.h"
 #include "base/utf8.h"
 
@@ -219,6 +220,11 @@ std::string why_unreadable(const std::string& file) {
   return std::strerror(errno);
 }
 
+std::string contents_of(const std::string& file) {
+  std::ifstream stream(file, std::ios::binary);
+  return {std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
+}
+
 // The tree of one YAML text; nullopt (and a problem) if it cannot be read at all.
 std::optional<ConfigNode> parse_yaml(const std::string& text, const std::string& name, Problems& problems) {
   if (const std::size_t at = first_not_utf8(text); at != std::string::npos) {
@@ -276,8 +282,7 @@ class Loader {
       problems_.add(mentioned, mentioned_path, "cannot read '" + file + "': " + why);
       return empty();
     }
-    std::ifstream stream(file, std::ios::binary);
-    const std::string text((std::istreambuf_iterator<char>(stream)), std::istreambuf_iterator<char>());
+    const std::string text = contents_of(file);
     if (std::find(files_.begin(), files_.end(), file) == files_.end()) files_.push_back(file);
     return load_text(text, file, identity, path);
   }
@@ -456,6 +461,16 @@ Config load_config_text(const std::string& text, const std::string& name,
   config.files = loader.take_files();
   apply_overrides(config.root, overrides, problems);
   return config;
+}
+
+ConfigNode load_tree(const std::string& file, Problems& problems) {
+  const std::string why =
+      !is_utf8(file) ? "the name '" + printable_utf8(file) + "' is not UTF-8" : why_unreadable(file);
+  if (!why.empty()) {
+    problems.add({is_utf8(file) ? file : "", 0, 0}, "", why);
+    return {};
+  }
+  return parse_yaml(contents_of(file), file, problems).value_or(ConfigNode());
 }
 
 }  // namespace svasim

@@ -1,6 +1,7 @@
 #include <ostream>
 
 #include "base/suggest.h"
+#include "sim/accel_page.h"
 #include "sim/cli_options.h"
 #include "sim/stat_checks.h"
 #include "sim/system_config.h"
@@ -14,10 +15,12 @@ const char* const kHelp =
     "usage: svasim config check CONFIG [--set PATH=VALUE]...\n"
     "       svasim config show CONFIG [--set PATH=VALUE]... [--format yaml|json]\n"
     "       svasim config schema\n"
+    "       svasim config accel FILE\n"
     "\n"
     "check   says everything that is wrong with a configuration, each with file, line and column\n"
     "show    prints the configuration with extensions and overrides applied and all defaults filled in\n"
-    "schema  prints the JSON schema of configurations, for editors\n";
+    "schema  prints the JSON schema of configurations, for editors\n"
+    "accel   explains a file of accel-config save-config: groups, engines, work queues\n";
 
 void add_config_options(CommandOptions& options) {
   options.positional("CONFIG", 1);
@@ -63,6 +66,27 @@ int schema(const std::vector<std::string>& args, Console& console) {
   return kExitOk;
 }
 
+int accel(const std::vector<std::string>& args, Console& console) {
+  CommandOptions options(
+      "svasim config accel FILE [--force]",
+      "Explains what accel-config save-config wrote; exit code 2 if load-config, the driver "
+      "or the device would refuse it.");
+  options.positional("FILE", 1);
+  options.option()("force", "explain what a device would refuse, too");
+  if (!options.parse(args, console)) return kExitOk;
+  Problems problems;
+  const AccelConfig config = load_accel_config(options.required("FILE"), problems);
+  problems.throw_if_any();
+  if (!options.has("force")) {
+    for (const AccelDevice& device : config.devices) {
+      check_accel_device(device, usual_limits(device), problems);
+    }
+  }
+  problems.throw_if_any();
+  console.out << accel_page(config);
+  return kExitOk;
+}
+
 }  // namespace
 
 int config_command(const std::vector<std::string>& given, Console& console) {
@@ -71,8 +95,10 @@ int config_command(const std::vector<std::string>& given, Console& console) {
   if (what == "check") return check(args, console);
   if (what == "show") return show(args, console);
   if (what == "schema") return schema(args, console);
+  if (what == "accel") return accel(args, console);
   if (!what.empty()) {
-    throw UsageError("unknown command 'config " + what + "'" + suggestion(what, {"check", "show", "schema"}));
+    throw UsageError("unknown command 'config " + what + "'" +
+                     suggestion(what, {"check", "show", "schema", "accel"}));
   }
   (given.empty() ? console.err : console.out) << kHelp;
   return given.empty() ? kExitUsage : kExitOk;

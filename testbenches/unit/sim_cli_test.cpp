@@ -35,6 +35,7 @@ TEST(Cli, HelpOnEveryLevel) {
                                              {"config", "check", "--help"},
                                              {"config", "show", "--help"},
                                              {"config", "schema", "--help"},
+                                             {"config", "accel", "--help"},
                                              {"list", "--help"},
                                              {"script", "--help"},
                                              {"trace", "--help"},
@@ -69,6 +70,8 @@ TEST(Cli, WrongUsageIsExitCode2AndHelps) {
   expect_usage({"list", "component"}, "(did you mean 'components'?)");
   expect_usage({"list", "parameters", "iomu"}, "(did you mean 'iommu'?)");
   expect_usage({"trace", "info", "no/such/capture"}, "no/such/capture");
+  expect_usage({"config", "accel"}, "missing FILE");
+  expect_usage({"config", "accel", "no/such.conf"}, "no/such.conf: there is no such file");
   expect_usage({"config", "show", "x.yaml", "--format", "xml"}, "--format is yaml or json");
 }
 
