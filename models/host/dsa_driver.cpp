@@ -99,6 +99,10 @@ void DsaDriver::start(const std::vector<bool>& shared, const KernelMemory& memor
           rest.step(memory);
           events_->configure(rest);
           configure_interrupt(rest);
+        } else if (DsaGencap::EVENT_LOG::get(gencap_) != 0) {
+          log_.push_back(name_ +
+                         ": works without its event log: requests without PASID, which the log needs, belong "
+                         "to a process or may not pass through");
         }
         command(rest, DsaCommand::kEnableDevice, 0);
         for (unsigned queue = 0; queue < queues_.size(); ++queue) {

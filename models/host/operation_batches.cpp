@@ -96,6 +96,7 @@ void Operations::go_on_with_list(std::uint32_t number, const DsaCompletionRecord
       }
       return;
     }
+    if (result == FaultResult::kAlreadyMapped) memory().access(address);
     stats_.pages_touched.add(result == FaultResult::kAlreadyMapped ? 0 : 1);
     stats_.operations_resubmitted.add(rest.slots.size());
     if (rest.slots.size() > 1) {

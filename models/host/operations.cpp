@@ -40,7 +40,7 @@ void Operations::run(const StepParams& step, const Opening& opening, StepResult&
   error_ = Errno::kNone;
   if (step.batch > 1) make_lists();
   if (step.together > 1) {
-    batches_.resize(std::max(batches_.size(), slots_.size() / 2));
+    batches_.resize(slots_.size());  // after a fault on its list a batch may have a single one left
     exchange_.set_up_batches(static_cast<std::uint32_t>(batches_.size()));
   }
   pump();
@@ -437,10 +437,9 @@ void Operations::look_at(std::uint32_t slot) {
     operation.sent = false;
     complete(slot);
   } else if (exchange_.is_apart(slot) && waited > host_.dsa.record_timeout) {
-    fail(slot, "has no completion record after dsa.record_timeout");
+    fail(slot, "has no completion record after dsa.record_timeout", true);
   } else if (step_->give_up != 0 && waited >= step_->give_up) {
-    // The record may be used again: by now the device does nothing with it.
-    fail(slot, "has no completion record yet and is given up");
+    fail(slot, "has no completion record yet and is given up", true);
   }
 }
 
@@ -495,7 +494,7 @@ void Operations::end_operation(std::uint32_t slot) {
   stats_.operations_time.add(machine_.now() - stats_.first_submission - stats_.operations_time.value);
 }
 
-void Operations::fail(std::uint32_t slot, const std::string& why) {
+void Operations::fail(std::uint32_t slot, const std::string& why, bool may_go_on) {
   stats_.operations_failed.add();
   ++result_->failed;
   kernel_.log().push_back(fmt::format("{}: {} {}", who_, dsa_opcode_name(slots_[slot].opcode), why));
@@ -503,7 +502,12 @@ void Operations::fail(std::uint32_t slot, const std::string& why) {
   const Operation& operation = slots_[slot];
   leave(operation);
   if (operation.to.length != 0) {
-    buffers_.adopt(buffers_.buffer(operation.to.buffer), operation.to.offset, operation.to.length);
+    Buffer& to = buffers_.buffer(operation.to.buffer);
+    if (may_go_on) {
+      to.shadow->blur(to.base + operation.to.offset, operation.to.length);
+    } else {
+      buffers_.adopt(to, operation.to.offset, operation.to.length);
+    }
   }
   end_operation(slot);
 }
@@ -538,6 +542,7 @@ void Operations::go_on(std::uint32_t slot, const DsaCompletionRecord& record) {
       fail(slot, fmt::format("met a page at {:#x} that may not be touched", address));
       return;
     }
+    if (result == FaultResult::kAlreadyMapped) memory().access(address);
     stats_.pages_touched.add(result == FaultResult::kAlreadyMapped ? 0 : 1);
     stats_.operations_resubmitted.add();
     last_news_ = machine_.now();

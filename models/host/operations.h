@@ -141,7 +141,8 @@ class Operations {
   void settle(const Operation& operation, std::uint64_t first, std::uint64_t length);
   void go_on(std::uint32_t slot, const DsaCompletionRecord& record);
   void end_operation(std::uint32_t slot);
-  void fail(std::uint32_t slot, const std::string& why);
+  // may_go_on: the device may still be at it, so nobody knows what it leaves.
+  void fail(std::uint32_t slot, const std::string& why, bool may_go_on = false);
   ProcessMemory& memory() { return buffers_.space().memory; }
   const ProcessMemory& memory() const { return buffers_.space().memory; }
 

@@ -24,7 +24,7 @@ Process::Process(const ProcessParams& params, Kernel& kernel, SvaSpace& space, s
     const std::string name = params_.name + "." + thread.name;
     more_rngs_.push_back(kernel_.rng(name));
     threads_.push_back(std::make_unique<Thread>(name, thread.steps, thread.outstanding,
-                                                thread.submits() ? thread.outstanding : 0, kernel_, *this,
+                                                thread.most_outstanding(), kernel_, *this,
                                                 more_rngs_.back()));
   }
 }

@@ -499,6 +499,11 @@ FaultResult ProcessMemory::fault(Addr address, bool read, bool write, Stale* sta
 
 // --- the CPU's accesses ---
 
+void ProcessMemory::access(Addr address) const {
+  unsigned char byte = 0;
+  memory_.read(translate(address), &byte, 1);
+}
+
 bool ProcessMemory::is_accessible(Addr address, bool write) const {
   const auto leaf = table_.find(address);
   return leaf.has_value() && (leaf->writable || !write);

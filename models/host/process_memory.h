@@ -143,6 +143,8 @@ class ProcessMemory {
   const Vma* find_area(Addr address) const;
   // The first page from `address` on, below `end`, that has an entry; `end` when there is none.
   Addr next_resident(Addr address, Addr end) const { return table_.next_mapped(address, end); }
+  // The CPU's access to a page that needs no fault: what is behind guest-physical memory has to be there too.
+  void access(Addr address) const;
   // Physical address of a byte whose page is there (InternalError otherwise).
   Addr translate(Addr address) const;
   bool is_resident(Addr address) const { return table_.find(address).has_value(); }

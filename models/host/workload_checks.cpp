@@ -116,8 +116,7 @@ class WorkloadChecks {
       wanted = std::max(wanted, step.outstanding);
       too_large = too_large || (is_operation(step) && step.size > host_.dsa.max_transfer);
     });
-    for (const ThreadParams& thread : process.threads)
-      outstanding += thread.submits() ? thread.outstanding : 0;
+    for (const ThreadParams& thread : process.threads) outstanding += thread.most_outstanding();
     if (outstanding > host_.dsa.wq_size || wanted > host_.dsa.wq_size) {
       complain(index, ".outstanding", "more operations outstanding than dsa.wq_size");
     }
@@ -176,6 +175,15 @@ class WorkloadChecks {
         complain(index, ".steps", "batches need addressing sva");
       } else if (!shares && (step.together > 1 || step.records != "resident")) {
         complain(index, ".steps", "together and records need addressing sva");
+      } else if (!process.guest.empty() && step.records != "resident") {
+        complain(index, ".steps", "records: the host writes no completion records to guests");
+      } else if (std::max(step.batch, step.together) > host_.dsa.max_batch) {
+        complain(index, ".steps", "a batch of more descriptors than dsa.max_batch");
+      } else if (step.action == "memmove" && step.from == step.to && (step.batch > 1 || process.maps())) {
+        complain(index, ".steps",
+                 step.batch > 1 ? "members of a batch run in any order: they move between two buffers"
+                                : "a device with addresses of its own does not see that source and "
+                                  "destination overlap: it moves between two buffers");
       }
     });
     if (!shares && process.queue == "shared") complain(index, ".queue", "shared needs addressing sva");

@@ -134,7 +134,10 @@ const ParamTable<StepParams>& step_params() {
           .choice(
               "records", &P::records, "resident", {"resident", "dropped", "unmapped"},
               "Where operations have their completion records: in memory; each in a page of its own that is "
-              "dropped before it is submitted; or in one that is besides unmapped `time` later.",
+              "dropped before it is submitted; or in one that is besides unmapped `time` later. The latter "
+              "two "
+              "need a device that asks for pages or has an event log; otherwise operations end with "
+              "dsa.record_timeout.",
               "DSA 3.13.2")
           .address("pattern", &P::pattern, "0x5AA5C33C0FF09669", "Eight bytes a fill repeats.", "MODEL")
           .choice("place", &P::place, "same", {"same", "new"},
@@ -272,7 +275,13 @@ std::uint64_t bytes_of_operation(const StepParams& step) {
   return step.batch_in_place ? step.size : step.size * step.batch;
 }
 
-bool ThreadParams::submits() const { return std::any_of(steps.begin(), steps.end(), is_operation); }
+unsigned ThreadParams::most_outstanding() const {
+  unsigned most = 0;
+  for (const StepParams& step : steps) {
+    if (is_operation(step)) most = std::max(most, step.outstanding != 0 ? step.outstanding : outstanding);
+  }
+  return most;
+}
 
 void for_each_step(const ProcessParams& process, const std::function<void(const StepParams&)>& visit) {
   for (const StepParams& step : process.steps) visit(step);

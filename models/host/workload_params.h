@@ -98,8 +98,8 @@ struct ThreadParams {
   unsigned outstanding;
   std::vector<StepParams> steps;
 
-  // Whether any of its steps is a device operation.
-  bool submits() const;
+  // Operations that may be outstanding at once; 0 when none of its steps is one.
+  unsigned most_outstanding() const;
 };
 
 const ParamTable<ThreadParams>& thread_params();

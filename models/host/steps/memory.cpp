@@ -16,7 +16,10 @@ namespace {
 void touch_page(Thread& thread, const StepParams& step, std::uint64_t at, std::uint64_t end) {
   ProcessMemory& memory = thread.process().space().memory;
   Kernel& kernel = thread.kernel();
-  while (at < end && memory.is_accessible(at, step.write)) at += kPageSize;
+  while (at < end && memory.is_accessible(at, step.write)) {
+    memory.access(at);
+    at += kPageSize;
+  }
   if (at >= end) {
     thread.later(1, [&thread] { thread.end(); });
     return;
