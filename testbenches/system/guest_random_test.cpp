@@ -113,7 +113,8 @@ class Guests : public testing::TestWithParam<std::uint64_t> {};
 
 // The run itself checks bytes, bindings, answers and uses of translations.
 TEST_P(Guests, KeepTheirBytes) {
-  const fs::path folder = fs::path(testing::TempDir()) / ("svasim_guests_" + std::to_string(GetParam()));
+  const fs::path folder = fs::path(testing::TempDir()) /
+                          ("svasim_guests_" + std::to_string(GetParam()) + "_" + std::to_string(getpid()));
   fs::remove_all(folder);
   fs::create_directories(folder);
   const std::string config = (folder / "guests.yaml").string();

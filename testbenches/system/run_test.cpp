@@ -40,7 +40,8 @@ class Run : public testing::Test {
  protected:
   void SetUp() override {
     root_ = fs::path(testing::TempDir()) /
-            (std::string("svasim_run_") + testing::UnitTest::GetInstance()->current_test_info()->name());
+            (std::string("svasim_run_") + testing::UnitTest::GetInstance()->current_test_info()->name() +
+             "_" + std::to_string(getpid()));
     fs::remove_all(root_);
     fs::create_directories(root_);
   }

@@ -1,5 +1,6 @@
 // Random life-cycle stress: random operations of processes and devices on random systems, with every check
 // there is. scripts/stress is the long campaign; here a few seeds.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -92,8 +93,12 @@ void summarise(std::uint64_t seed, const Json& results) {
 
 class Stress : public testing::TestWithParam<std::uint64_t> {
  protected:
+  // Stays when a check fails. WHY the process: others may run the same seed.
   static fs::path folder() {
-    return fs::path(testing::TempDir()) / "svasim_stress" / std::to_string(GetParam());
+    return fs::path(testing::TempDir()) / fmt::format("svasim_stress_{}_{}", GetParam(), getpid());
+  }
+  void TearDown() override {
+    if (!HasFailure()) fs::remove_all(folder());
   }
 };
 const std::uint64_t kFirstSeed = from_environment("SVASIM_STRESS_SEED", 1);
