@@ -60,7 +60,7 @@ std::uint32_t Dsa::next_batch(Engine& engine) {
     // This one and all behind it are abandoned.
     batch.progress.stop(run.next_member * sizeof(DsaDescriptor), DsaStatus::kSuccess);
     run.next_member = run.members.size();
-    engine.dirty = true;
+    mark(index);
   }
   return kNone;
 }
@@ -74,7 +74,7 @@ void Dsa::take_member(std::uint32_t index, DsaSubmission& submission) {
   submission.descriptor = batch.run.members[batch.run.next_member++];
   submission.arrived = now_ps();
   ++batch.members_in_progress;
-  engines_[engine_of(index)].dirty = true;  // there is room for more
+  mark(index);  // there is room for more
 }
 
 // SPEC: [DSA 8.3]: a drain goes on when what was submitted to its queue before has ended; of a shared queue,
@@ -144,8 +144,9 @@ void Dsa::start(std::uint32_t index, const DsaSubmission& submission, Ps begin) 
 void Dsa::advance(unsigned number) {
   Engine& engine = engines_[number];
   engine.dirty = false;
+  const GroupState& group = groups_[engine.group];
   for (const std::uint32_t index : engine.active) {
-    if (tasks_[index].state == TaskState::kRunning) {
+    if (can_go_on(turns_[index], group) && tasks_[index].state == TaskState::kRunning) {
       run_task(index);
     }
   }
@@ -153,6 +154,9 @@ void Dsa::advance(unsigned number) {
 
 void Dsa::run_task(std::uint32_t index) {
   Task& task = tasks_[index];
+  Turn& turn = turns_[index];
+  if (turn.starves()) --starving_;
+  turn = Turn();
   if (waits_for_earlier(task)) {
     return;
   }
@@ -161,6 +165,7 @@ void Dsa::run_task(std::uint32_t index) {
   start_chunks(index);
   if (task.progress.emits_to() >= 0) {
     emit(index);
+    turn.open = task.open != kNone;
   }
   if (over(task)) {
     task.state = TaskState::kFinishing;
