@@ -11,12 +11,18 @@ namespace svasim {
 void Dsa::dispatch(unsigned number) {
   Engine& engine = engines_[number];
   const Ps now = now_ps();
-  if (engine.next_start <= now) {
+  const auto room = [&engine] {
+    return DsaDispatch::Room{!engine.free.empty(), !engine.free_batches.empty()};
+  };
+  const auto first_ready = [&] {
+    return next_batch(engine) != kNone ? now : dispatch_.next_ready(engine.group, room());
+  };
+  Ps ready = first_ready();
+  if (ready <= now && engine.next_start <= now) {
     DsaSubmission submission;
     const std::uint32_t batch_of_member = next_batch(engine);
     if (batch_of_member != kNone) take_member(batch_of_member, submission);
-    if (batch_of_member != kNone ||
-        dispatch_.take(engine.group, now, {!engine.free.empty(), !engine.free_batches.empty()}, submission)) {
+    if (batch_of_member != kNone || dispatch_.take(engine.group, now, room(), submission)) {
       const bool batch = submission.descriptor.opcode() == DsaOpcode::kBatch && !submission.in_batch;
       std::vector<std::uint32_t>& free = batch ? engine.free_batches : engine.free;
       const std::uint32_t task = free.back();
@@ -27,11 +33,8 @@ void Dsa::dispatch(unsigned number) {
       if (batch_of_member == kNone) left_queue(submission.queue, dispatch_.waiting(submission.queue) + 1);
       start(task, submission, begin);
     }
+    ready = first_ready();
   }
-  const Ps ready =
-      next_batch(engine) != kNone
-          ? now
-          : dispatch_.next_ready(engine.group, {!engine.free.empty(), !engine.free_batches.empty()});
   if (ready != kNever) {
     wake_.arm(std::max({ready, engine.next_start, now + 1}));
   }
