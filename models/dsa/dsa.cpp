@@ -24,6 +24,7 @@ Dsa::Dsa(sc_core::sc_module_name name, const DsaParams& params, SimContext& cont
       engines_(params.engines),
       groups_(params.groups),
       tasks_(std::size_t{params.engines} * (params.descriptors_in_progress + params.batches_in_progress)),
+      turns_(tasks_.size()),
       read_units_(params.read_buffers * units_per_buffer()),
       write_units_(params.write_buffers * units_per_buffer()) {
   params_.access_size = params.largest_access();
@@ -75,7 +76,7 @@ void Dsa::run() {
         Task& task = tasks_[item.index];
         if (task.state == TaskState::kDecoding) {
           task.state = TaskState::kRunning;
-          engines_[engine_of(item.index)].dirty = true;
+          mark(item.index);
         } else {
           finish(item.index);
         }

@@ -54,6 +54,7 @@ class Dsa : public sc_core::sc_module,
 
  private:
   static constexpr std::uint32_t kNone = ~std::uint32_t{0};
+  static constexpr unsigned kNoUnits = ~0U;  // waits for none
   enum Port : unsigned { kUpOut, kDownIn };
 
   // Order of work at one instant.
@@ -119,10 +120,20 @@ class Dsa : public sc_core::sc_module,
     DsaCompletionRecord record;
   };
 
+  // What lets a task go on. WHY not in Task: with many descriptors most wait for buffers, and they are looked
+  // at each time one gets free.
+  struct Turn {
+    bool changed = false;
+    bool open = false;           // it gives up its open chunk when somebody lacks buffers
+    unsigned reads = kNoUnits;   // units it waits for ...
+    unsigned writes = kNoUnits;  // ... or for these
+    bool starves() const { return reads != kNoUnits || writes != kNoUnits; }
+  };
+
   struct Engine {
     unsigned group = 0;
     bool used = false;
-    bool dirty = false;                 // something changed that may let it go on
+    bool dirty = false;                 // one of its tasks may go on
     Ps next_start = 0;                  // it takes no descriptor before
     Ps next_request = 0;                // it is busy until then
     std::vector<std::uint32_t> active;  // tasks, oldest first
@@ -241,6 +252,9 @@ class Dsa : public sc_core::sc_module,
             params_.descriptors_in_progress) %
            256;
   }
+  void mark(std::uint32_t task);
+  void starve(std::uint32_t task, unsigned reads, unsigned writes);
+  bool can_go_on(const Turn& turn, const GroupState& group) const;
   void freed_units();
 
   DsaParams params_;
@@ -257,9 +271,10 @@ class Dsa : public sc_core::sc_module,
   std::vector<GroupState> groups_;
   std::vector<Task> tasks_;
   std::uint32_t held_pages_ = 1;  // of an operand; a power of two
+  std::vector<Turn> turns_;       // of the tasks
   unsigned read_units_;
   unsigned write_units_;
-  bool starved_ = false;  // somebody could not go on for lack of units
+  unsigned starving_ = 0;  // tasks that could not go on for lack of units
   unsigned first_engine_ = 0;
 
   DelayQueue<Item> events_;

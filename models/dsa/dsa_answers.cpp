@@ -19,13 +19,29 @@ bool granted(const Transaction& request) {
 }  // namespace
 
 void Dsa::freed_units() {
-  if (!starved_) {
+  if (starving_ == 0) {
     return;
   }
-  starved_ = false;
   for (Engine& engine : engines_) {
     engine.dirty = true;
   }
+}
+
+void Dsa::mark(std::uint32_t task) {
+  turns_[task].changed = true;
+  engines_[engine_of(task)].dirty = true;
+}
+
+void Dsa::starve(std::uint32_t task, unsigned reads, unsigned writes) {
+  Turn& turn = turns_[task];
+  if (!turn.starves()) ++starving_;
+  turn.reads = std::min(turn.reads, reads);
+  turn.writes = std::min(turn.writes, writes);
+}
+
+bool Dsa::can_go_on(const Turn& turn, const GroupState& group) const {
+  return turn.changed || (turn.reads <= read_units_ && turn.reads <= group.read_units) ||
+         turn.writes <= write_units_ || (turn.open && starving_ != 0);
 }
 
 Ps Dsa::next_slot(Engine& engine, unsigned length) {
@@ -186,7 +202,7 @@ void Dsa::posted(std::uint32_t index) {
       } else {
         chunk_failed(flight);
       }
-      engines_[engine_of(flight.task)].dirty = true;
+      mark(flight.task);
       return;
     }
     case Use::kRecord:
@@ -227,7 +243,7 @@ void Dsa::answered(std::uint32_t index) {
       } else {
         chunk_failed(flight);
       }
-      engines_[engine_of(flight.task)].dirty = true;
+      mark(flight.task);
       break;
     }
     case Use::kWrite:
@@ -272,7 +288,7 @@ void Dsa::page_answered(Flight& flight) {
     stats_.devtlb_hits.add(transaction.pcie.known ? 1 : 0);
   }
   const DsaStatus failure = failure_of(transaction);
-  engines_[engine_of(flight.task)].dirty = true;
+  mark(flight.task);
   if (flight.use == Use::kRecordPage) {
     task.record_page_in_flight = false;
     task.record_failed = failure != DsaStatus::kSuccess;

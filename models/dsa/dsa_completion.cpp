@@ -153,7 +153,9 @@ void Dsa::end(std::uint32_t index) {
     --drains_;
   }
   if (drains_ != 0) {
-    for (Engine& other : engines_) other.dirty = true;
+    for (const Engine& other : engines_) {
+      for (const std::uint32_t waiting : other.active) mark(waiting);
+    }
   }
   if (commands_.progress()) {
     command_finished();
@@ -168,7 +170,7 @@ void Dsa::member_ended(const Task& member) {
   if (member.record.code() != DsaStatus::kSuccess || member.record_lost) {
     batch.members_failed = true;
   }
-  engines_[engine_of(member.submission.batch)].dirty = true;
+  mark(member.submission.batch);
 }
 
 }  // namespace svasim

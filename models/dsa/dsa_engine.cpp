@@ -11,12 +11,18 @@ namespace svasim {
 void Dsa::dispatch(unsigned number) {
   Engine& engine = engines_[number];
   const Ps now = now_ps();
-  if (engine.next_start <= now) {
+  const auto room = [&engine] {
+    return DsaDispatch::Room{!engine.free.empty(), !engine.free_batches.empty()};
+  };
+  const auto first_ready = [&] {
+    return next_batch(engine) != kNone ? now : dispatch_.next_ready(engine.group, room());
+  };
+  Ps ready = first_ready();
+  if (ready <= now && engine.next_start <= now) {
     DsaSubmission submission;
     const std::uint32_t batch_of_member = next_batch(engine);
     if (batch_of_member != kNone) take_member(batch_of_member, submission);
-    if (batch_of_member != kNone ||
-        dispatch_.take(engine.group, now, {!engine.free.empty(), !engine.free_batches.empty()}, submission)) {
+    if (batch_of_member != kNone || dispatch_.take(engine.group, now, room(), submission)) {
       const bool batch = submission.descriptor.opcode() == DsaOpcode::kBatch && !submission.in_batch;
       std::vector<std::uint32_t>& free = batch ? engine.free_batches : engine.free;
       const std::uint32_t task = free.back();
@@ -27,11 +33,8 @@ void Dsa::dispatch(unsigned number) {
       if (batch_of_member == kNone) left_queue(submission.queue, dispatch_.waiting(submission.queue) + 1);
       start(task, submission, begin);
     }
+    ready = first_ready();
   }
-  const Ps ready =
-      next_batch(engine) != kNone
-          ? now
-          : dispatch_.next_ready(engine.group, {!engine.free.empty(), !engine.free_batches.empty()});
   if (ready != kNever) {
     wake_.arm(std::max({ready, engine.next_start, now + 1}));
   }
@@ -60,7 +63,7 @@ std::uint32_t Dsa::next_batch(Engine& engine) {
     // This one and all behind it are abandoned.
     batch.progress.stop(run.next_member * sizeof(DsaDescriptor), DsaStatus::kSuccess);
     run.next_member = run.members.size();
-    engine.dirty = true;
+    mark(index);
   }
   return kNone;
 }
@@ -74,7 +77,7 @@ void Dsa::take_member(std::uint32_t index, DsaSubmission& submission) {
   submission.descriptor = batch.run.members[batch.run.next_member++];
   submission.arrived = now_ps();
   ++batch.members_in_progress;
-  engines_[engine_of(index)].dirty = true;  // there is room for more
+  mark(index);  // there is room for more
 }
 
 // SPEC: [DSA 8.3]: a drain goes on when what was submitted to its queue before has ended; of a shared queue,
@@ -144,8 +147,9 @@ void Dsa::start(std::uint32_t index, const DsaSubmission& submission, Ps begin) 
 void Dsa::advance(unsigned number) {
   Engine& engine = engines_[number];
   engine.dirty = false;
+  const GroupState& group = groups_[engine.group];
   for (const std::uint32_t index : engine.active) {
-    if (tasks_[index].state == TaskState::kRunning) {
+    if (can_go_on(turns_[index], group) && tasks_[index].state == TaskState::kRunning) {
       run_task(index);
     }
   }
@@ -153,6 +157,9 @@ void Dsa::advance(unsigned number) {
 
 void Dsa::run_task(std::uint32_t index) {
   Task& task = tasks_[index];
+  Turn& turn = turns_[index];
+  if (turn.starves()) --starving_;
+  turn = Turn();
   if (waits_for_earlier(task)) {
     return;
   }
@@ -161,6 +168,7 @@ void Dsa::run_task(std::uint32_t index) {
   start_chunks(index);
   if (task.progress.emits_to() >= 0) {
     emit(index);
+    turn.open = task.open != kNone;
   }
   if (over(task)) {
     task.state = TaskState::kFinishing;

@@ -68,7 +68,7 @@ void Dsa::start_chunks(std::uint32_t index) {
     }
     const unsigned largest = units_of(params_.access_size) * task.progress.buffers();
     if (reads ? read_units_ < largest || group.read_units < largest : write_units_ < largest) {
-      starved_ = true;
+      starve(index, reads ? largest : kNoUnits, reads ? kNoUnits : largest);
       return;
     }
     DsaProgress::Chunk range;
@@ -118,7 +118,7 @@ void Dsa::finish_chunks(std::uint32_t index) {
     const unsigned units = units_of(range.length);
     const bool wanted = range.position < task.progress.limit();
     if (wanted && (write_units_ < units * range.writes || task.run.backlog())) {
-      starved_ = starved_ || !task.run.backlog();
+      if (!task.run.backlog()) starve(index, kNoUnits, units * range.writes);
       return;
     }
     task.first = chunks_[chunk].next;
@@ -207,7 +207,7 @@ void Dsa::emit(std::uint32_t index) {
     const unsigned first = static_cast<unsigned>(
         std::min<std::uint64_t>(piece.length, operand.room(piece.offset, params_.access_size)));
     if (write_units_ < 2 * units_of(params_.access_size)) {
-      starved_ = true;
+      starve(index, kNoUnits, 2 * units_of(params_.access_size));
       close(index);
       break;
     }
@@ -218,14 +218,14 @@ void Dsa::emit(std::uint32_t index) {
     }
     run.written += piece.length;
     ++run.next_emit;
-    engines_[engine_of(index)].dirty = true;  // there is room for more
+    mark(index);  // there is room for more
   }
   if (run.next_emit == run.emits.size()) {
     run.emits.clear();
     run.next_emit = 0;
   }
   // WHY when somebody lacks buffers: those of the open chunk may be the last ones.
-  if ((task.progress.at_end() && task.first == kNone && run.emits.empty()) || starved_) close(index);
+  if ((task.progress.at_end() && task.first == kNone && run.emits.empty()) || starving_ != 0) close(index);
 }
 
 void Dsa::append(std::uint32_t index, Addr address, const unsigned char* data, unsigned length,
