@@ -7,7 +7,6 @@
 
 #include "base/bits.h"
 #include "base/units.h"
-#include "models/dsa/dsa_params.h"
 
 namespace svasim {
 namespace {
@@ -170,10 +169,13 @@ class DevicePage {
 
 }  // namespace
 
+AccelLimits limits_of(const DsaParams& dsa) {
+  return {dsa.groups,       dsa.queues,       dsa.queue_entries, dsa.engines,
+          dsa.read_buffers, dsa.max_transfer, dsa.max_batch,     dsa.shared_queues};
+}
+
 AccelLimits usual_limits(const AccelDevice& device) {
-  const DsaParams dsa = dsa_params().defaults();
-  AccelLimits limits{dsa.groups,       dsa.queues,       dsa.queue_entries, dsa.engines,
-                     dsa.read_buffers, dsa.max_transfer, dsa.max_batch,     dsa.shared_queues};
+  AccelLimits limits = limits_of(dsa_params().defaults());
   if (!device.is_dsa()) limits.engines = 64;
   return limits;
 }

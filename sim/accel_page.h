@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "models/dsa/dsa_params.h"
 #include "models/host/accel_config.h"
 
 namespace svasim {
@@ -13,5 +14,6 @@ std::string accel_page(const AccelConfig& config);
 // What a device of the name has unless configured otherwise: dsa as in Sapphire Rapids. Of others only the
 // sizes of fields are known.
 AccelLimits usual_limits(const AccelDevice& device);
+AccelLimits limits_of(const DsaParams& dsa);
 
 }  // namespace svasim

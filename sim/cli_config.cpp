@@ -77,10 +77,9 @@ int accel(const std::vector<std::string>& args, Console& console) {
   Problems problems;
   const AccelConfig config = load_accel_config(options.required("FILE"), problems);
   problems.throw_if_any();
-  if (!options.has("force")) {
-    for (const AccelDevice& device : config.devices) {
-      check_accel_device(device, usual_limits(device), problems);
-    }
+  for (const AccelDevice& device : config.devices) {
+    check_accel_numbers(device, usual_limits(device), problems);
+    if (!options.has("force")) check_accel_device(device, usual_limits(device), problems);
   }
   problems.throw_if_any();
   console.out << accel_page(config);

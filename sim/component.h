@@ -196,6 +196,9 @@ class ConfiguredComponent : public Component {
   // For what is known from the configuration's text only.
   Params& mutable_params() { return params_; }
   void record(const std::string& param, const std::string& value) { resolved_[param] = value; }
+  void record(const nlohmann::json::json_pointer& param, const std::string& value) {
+    resolved_[param] = value;
+  }
 
  private:
   Params params_;

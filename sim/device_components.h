@@ -5,6 +5,7 @@
 
 #include "base/utf8.h"
 #include "models/dsa/dsa.h"
+#include "models/host/accel_config.h"
 #include "models/host/host.h"
 #include "models/traffic/linux_replay.h"
 #include "models/traffic/replay_future.h"
@@ -15,6 +16,12 @@
 #include "sim/replay_checks.h"
 
 namespace svasim {
+
+// A path in a file counts from that file.
+inline std::string path_from(const ConfigNode* given, const std::filesystem::path& path) {
+  if (path.is_absolute() || given == nullptr || given->where().file == "--set") return path.string();
+  return (std::filesystem::path(given->where().file).parent_path() / path).lexically_normal().string();
+}
 
 // ---- traffic
 
@@ -147,6 +154,7 @@ class DoneWatch : public sc_core::sc_module {
 class HostComponent : public ModelComponent<HostParams, host_params, Host> {
  public:
   HostComponent(const ConfigNode& node, Problems& problems) : ModelComponent(node, problems) {
+    load_accel(node, problems);
     const ConfigNode* processes = node.find("processes");
     if (processes == nullptr || processes->items().size() != params().processes.size()) return;
     for (std::size_t i = 0; i < processes->items().size(); ++i) {
@@ -180,6 +188,14 @@ class HostComponent : public ModelComponent<HostParams, host_params, Host> {
     return needs;
   }
   std::vector<StatisticUse> statistics_used() const override { return statistics_; }
+  std::vector<std::string> input_files() const override {
+    return accel_path_.empty() ? std::vector<std::string>{} : std::vector<std::string>{accel_path_};
+  }
+  nlohmann::json runnable() const override {
+    nlohmann::json json = resolved();
+    if (!accel_path_.empty()) json["dsa"]["accel_config"] = absolute_path(accel_path_);
+    return json;
+  }
   void check_together(const std::string& name, Binder& binder, Contradictions& bad) const override {
     check_host(name, params(), binder, bad);
   }
@@ -229,6 +245,15 @@ class HostComponent : public ModelComponent<HostParams, host_params, Host> {
   }
 
  private:
+  void load_accel(const ConfigNode& node, Problems& problems) {
+    if (params().dsa.accel_config.empty()) return;
+    const ConfigNode* dsa = node.find("dsa");
+    const ConfigNode* given = dsa == nullptr ? nullptr : dsa->find("accel_config");
+    accel_path_ = path_from(given, params().dsa.accel_config);
+    mutable_params().dsa.accel =
+        std::make_shared<const AccelConfig>(load_accel_config(accel_path_, problems));
+    record(nlohmann::json::json_pointer("/dsa/accel_config"), file_name_of(accel_path_));
+  }
   // Where steps were written, and what they look up.
   void place_steps(const ConfigNode* node, std::vector<StepParams>& steps) {
     if (node == nullptr || node->items().size() != steps.size()) return;
@@ -246,6 +271,7 @@ class HostComponent : public ModelComponent<HostParams, host_params, Host> {
   static constexpr std::uint64_t kInterruptSize = 0x100000;
   Claim memory_claim() const { return {params().bus, "initiator", "memory"}; }
   Claim interrupt_claim() const { return {params().bus, "target", "interrupts"}; }
+  std::string accel_path_;
   std::unique_ptr<DoneWatch> watch_;
   std::vector<StatisticUse> statistics_;
 };
@@ -357,12 +383,8 @@ class ReplayComponent : public ModelComponent<ReplayWiring, replay_wiring, Linux
   }
 
  private:
-  // A path in a file counts from that file.
   std::string path_of(const ConfigNode& node) const {
-    const std::filesystem::path path = params().model.dataset;
-    const ConfigNode* given = node.find("dataset");
-    if (path.is_absolute() || given == nullptr || given->where().file == "--set") return path.string();
-    return (std::filesystem::path(given->where().file).parent_path() / path).lexically_normal().string();
+    return path_from(node.find("dataset"), params().model.dataset);
   }
   Claim memory_claim() const { return {params().bus, "initiator", "memory"}; }
 

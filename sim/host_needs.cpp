@@ -8,6 +8,8 @@
 #include <utility>
 
 #include "base/units.h"
+#include "models/host/accel_queues.h"
+#include "sim/accel_page.h"
 #include "sim/ports.h"
 
 namespace svasim {
@@ -21,6 +23,7 @@ class HostNeeds {
   void check() {
     for (const std::string& iommu : host_.iommus) check_iommu(iommu);
     for (const std::string& device : host_.devices) check_device(device);
+    check_divided_names();
     check_pasids();
   }
 
@@ -59,6 +62,16 @@ class HostNeeds {
     }
   }
 
+  void check_divided_names() {
+    if (host_.dsa.accel == nullptr) return;
+    for (const AccelDevice& each : host_.dsa.accel->devices) {
+      if (std::find(host_.devices.begin(), host_.devices.end(), each.name) == host_.devices.end()) {
+        bad_.add({{name_, "dsa.accel_config"}},
+                 fmt::format("{}: '{}' has no device '{}'", to_string(each.node.where()), name_, each.name));
+      }
+    }
+  }
+
   void check_device(const std::string& device) {
     const DsaPort& port = binder_.port<DsaPort>(device);
     const std::string iommu = port.iommu(binder_);
@@ -70,6 +83,10 @@ class HostNeeds {
       bad_.add({{device, "bus"}, {name_, "bus"}},
                fmt::format("'{}' is on '{}', but '{}' is on '{}': it does not reach its registers", name_,
                            host_.bus, device, port.bus()));
+    }
+    if (const AccelDevice* divided = host_.dsa.divided(device)) {
+      check_divided(device, *divided, port.capabilities());
+      return;
     }
     // A work queue for each process that wants its own, and one for all that share a kind.
     std::uint64_t queues = 0;
@@ -84,6 +101,56 @@ class HostNeeds {
                fmt::format("a process wants a shared work queue of '{}', which has none", device));
     }
     if (queues != 0) check_used_device(device, port.capabilities(), queues);
+  }
+
+  // What is wrong with a file is told with the place there.
+  void check_divided(const std::string& device, const AccelDevice& divided, const DsaParams& dsa) {
+    Problems problems;
+    check_accel_numbers(divided, limits_of(dsa), problems);
+    if (!host_.dsa.accel_force) check_accel_device(divided, limits_of(dsa), problems);
+    for (const std::string& line : problems.lines()) bad_.add({{name_, "dsa.accel_config"}}, line);
+    AccelQueues queues(divided);
+    for (std::size_t i = 0; i < host_.processes.size(); ++i) {
+      const ProcessParams& process = host_.processes[i];
+      const std::vector<std::string> opened = devices_opened(process);
+      if (std::find(opened.begin(), opened.end(), device) == opened.end()) continue;
+      std::string why;
+      const AccelQueue* queue = queues.choose(process, why);
+      if (queue == nullptr) {
+        bad_.add({{name_, fmt::format("processes[{}].wq", i)}}, why);
+      } else {
+        check_queue_use(*queue, process, i);
+      }
+    }
+  }
+
+  void check_queue_use(const AccelQueue& queue, const ProcessParams& process, std::size_t index) {
+    const auto bad = [&](const char* what, const std::string& message) {
+      bad_.add({{name_, fmt::format("processes[{}].{}", index, what)}},
+               fmt::format("wq{} {}", queue.number, message));
+    };
+    if (queue.shared() && (process.addressing != "sva" || !process.guest.empty())) {
+      bad("wq", "is shared, which needs addressing sva and no guest");
+    }
+    unsigned outstanding = process.outstanding;
+    for (const ThreadParams& thread : process.threads) outstanding += thread.most_outstanding();
+    std::uint64_t largest = 0;
+    unsigned batch = 0;
+    for_each_step(process, [&](const StepParams& step) {
+      outstanding = std::max(outstanding, step.outstanding);
+      if (is_operation(step)) largest = std::max(largest, step.size);
+      if (is_operation(step)) batch = std::max(batch, step.batch);
+    });
+    if (outstanding > queue.size) {
+      bad("outstanding", fmt::format("has {} entries, fewer than operations outstanding", queue.size));
+    }
+    if (largest > queue.max_transfer_size) {
+      bad("steps",
+          fmt::format("takes {} at most, and an operation is larger", format_bytes(queue.max_transfer_size)));
+    }
+    if (batch > queue.max_batch_size) {
+      bad("steps", fmt::format("takes batches of {} at most, and one is larger", queue.max_batch_size));
+    }
   }
 
   void check_used_device(const std::string& device, const DsaParams& dsa, std::uint64_t queues) {

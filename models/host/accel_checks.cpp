@@ -14,11 +14,14 @@ class DeviceCheck {
   DeviceCheck(const AccelDevice& device, const AccelLimits& limits, Problems& problems)
       : device_(device), limits_(limits), problems_(problems) {}
 
+  void check_numbers() {
+    for (const AccelGroup& group : device_.groups) check_number(group, "groups", limits_.groups);
+    for (const AccelQueue& queue : device_.queues) check_number(queue, "work queues", limits_.queues);
+    for (const AccelEngine& engine : device_.engines) check_number(engine, "engines", limits_.engines);
+  }
+
   void check() {
     for (const AccelQueue& queue : device_.queues) check_queue(queue);
-    for (const AccelEngine& engine : device_.engines) {
-      if (engine.number >= limits_.engines) beyond(engine.node, "engines", limits_.engines);
-    }
     for (const AccelGroup& group : device_.groups) check_group(group);
     check_entries();
     check_names();
@@ -31,14 +34,15 @@ class DeviceCheck {
     problems_.add(value != nullptr ? *value : node,
                   value != nullptr ? message : fmt::format("{}: {}", key, message));
   }
-  void beyond(const ConfigNode& node, const char* what, unsigned count) {
-    add(node, "dev", fmt::format("{} has {} {}, numbered from 0", device_.name, count, what));
+  template <typename Part>
+  void check_number(const Part& part, const char* what, unsigned count) {
+    if (part.number < count) return;
+    add(part.node, "dev", fmt::format("{} has {} {}, numbered from 0", device_.name, count, what));
   }
 
   // SPEC: [DSA 9.2.12] the error codes of Enable WQ; [LINUX idxd_wq_config_write].
   void check_queue(const AccelQueue& queue) {
     const ConfigNode& node = queue.node;
-    if (queue.number >= limits_.queues) beyond(node, "work queues", limits_.queues);
     if (!queue.group && queue.size != 0) add(node, "group_id", "it has entries, but is in no group");
     if (queue.group && queue.size == 0) add(node, "size", "it is in a group, but has no entries");
     if (queue.size == 0) return;
@@ -67,7 +71,6 @@ class DeviceCheck {
   // SPEC: [DSA 3.2] and error codes 0x15 and 0x18.
   void check_group(const AccelGroup& group) {
     const ConfigNode& node = group.node;
-    if (group.number >= limits_.groups) beyond(node, "groups", limits_.groups);
     const auto mine = [&](const auto& part) { return part.group == group.number; };
     const auto engines = std::count_if(device_.engines.begin(), device_.engines.end(), mine);
     const auto queues = std::count_if(device_.queues.begin(), device_.queues.end(), mine);
@@ -139,6 +142,10 @@ class DeviceCheck {
 };
 
 }  // namespace
+
+void check_accel_numbers(const AccelDevice& device, const AccelLimits& limits, Problems& problems) {
+  DeviceCheck(device, limits, problems).check_numbers();
+}
 
 void check_accel_device(const AccelDevice& device, const AccelLimits& limits, Problems& problems) {
   DeviceCheck(device, limits, problems).check();

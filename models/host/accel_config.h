@@ -86,7 +86,9 @@ struct AccelLimits {
 // What the file says, with everything that is wrong with its form: names, types, ranges, duplicates.
 AccelConfig load_accel_config(const std::string& file, Problems& problems);
 
-// What the driver or the device would refuse.
+// What the device does not have.
+void check_accel_numbers(const AccelDevice& device, const AccelLimits& limits, Problems& problems);
+// What the driver or the device would refuse of what it has.
 void check_accel_device(const AccelDevice& device, const AccelLimits& limits, Problems& problems);
 
 }  // namespace svasim

@@ -63,8 +63,9 @@ void DsaDriver::unlock() {
   }
 }
 
-void DsaDriver::start(const std::vector<bool>& shared, const KernelMemory& memory, Task done) {
-  for (const bool each : shared) queues_.push_back({each, 0});
+void DsaDriver::start(const DsaDivision& plan, const KernelMemory& memory, Task done) {
+  plan_ = plan;
+  openers_.assign(plan_.queues.size(), 0);
   Script script(machine_);
   script.read(bar0_ + dsa_reg::kGencap, 8, [this](std::uint64_t value) { gencap_ = value; })
       .read(bar0_ + dsa_reg::kWqcap, 8, [this](std::uint64_t value) { wqcap_ = value; })
@@ -76,19 +77,8 @@ void DsaDriver::start(const std::vector<bool>& shared, const KernelMemory& memor
               wqcfg_stride_ = DsaWqcfg::stride(DsaWqcap::WQCFG_SIZE::get(wqcap_));
             })
       .step([this, memory, done](const Task& next) {
-        const auto queues = queues_.size();
-        const bool sharing =
-            std::any_of(queues_.begin(), queues_.end(), [](const Queue& q) { return q.shared; });
-        if (queues > DsaWqcap::QUEUES::get(wqcap_)) {
-          refuse(fmt::format("{} work queues are asked for, but it has {}", queues,
-                             DsaWqcap::QUEUES::get(wqcap_)));
-        } else if (queues * params_.wq_size > DsaWqcap::TOTAL_SIZE::get(wqcap_)) {
-          refuse(fmt::format("{} work queues of {} entries, but {} entries in all", queues, params_.wq_size,
-                             DsaWqcap::TOTAL_SIZE::get(wqcap_)));
-        } else if (sharing && DsaWqcap::SHARED_MODE::get(wqcap_) == 0) {
-          refuse("its work queues cannot be shared");
-        }
-        if (!usable_ || queues == 0) {
+        if (const std::string why = lacks(); !why.empty()) refuse(why);
+        if (!usable_ || plan_.queues.empty()) {
           done();
           return;
         }
@@ -105,44 +95,88 @@ void DsaDriver::start(const std::vector<bool>& shared, const KernelMemory& memor
                          "to a process or may not pass through");
         }
         command(rest, DsaCommand::kEnableDevice, 0);
-        for (unsigned queue = 0; queue < queues_.size(); ++queue) {
-          if (queues_[queue].shared) command(rest, DsaCommand::kEnableWq, queue);
+        for (unsigned queue = 0; queue < plan_.queues.size(); ++queue) {
+          if (plan_.queues[queue].shared && plan_.queues[queue].size != 0) {
+            command(rest, DsaCommand::kEnableWq, queue);
+          }
         }
         rest.run(next);
       });
   script.run(std::move(done));
 }
 
+std::string DsaDriver::lacks() const {
+  if (const auto queues = plan_.queues.size(); queues > DsaWqcap::QUEUES::get(wqcap_)) {
+    return fmt::format("{} work queues are asked for, but it has {}", queues, DsaWqcap::QUEUES::get(wqcap_));
+  }
+  if (plan_.forced) return "";
+  if (plan_.entries() > DsaWqcap::TOTAL_SIZE::get(wqcap_)) {
+    return fmt::format("its work queues need {} entries, but it has {} in all", plan_.entries(),
+                       DsaWqcap::TOTAL_SIZE::get(wqcap_));
+  }
+  const bool sharing = plan_.shares() && DsaWqcap::SHARED_MODE::get(wqcap_) == 0;
+  return sharing ? "its work queues cannot be shared" : "";
+}
+
 void DsaDriver::configure(Script& script) {
-  const auto log2 = [](std::uint64_t value) { return 63U - static_cast<unsigned>(__builtin_clzll(value)); };
-  const std::uint64_t max_transfer =
-      std::min<std::uint64_t>(log2(params_.max_transfer), DsaGencap::MAX_TRANSFER::get(gencap_));
-  const std::uint64_t max_batch =
-      std::min<std::uint64_t>(log2(params_.max_batch), DsaGencap::MAX_BATCH::get(gencap_));
+  const auto at_most = [this](std::uint64_t wanted, std::uint64_t most) {
+    return plan_.forced ? wanted : std::min(wanted, most);
+  };
   // A shared queue takes the PASID of each descriptor; a dedicated one gets its opener's.
   Identity shared_or_none;
   shared_or_none.pasid = Pasid(0);
-  shared_or_none.block_on_fault = faults_ == Faults::kBlock;
-  const unsigned threshold = params_.shared_threshold == 0 ? params_.wq_size : params_.shared_threshold;
-  for (unsigned queue = 0; queue < queues_.size(); ++queue) {
-    script.write32(queue_config(queue, DsaWqcfg::kSize), params_.wq_size)
-        .write32(queue_config(queue, DsaWqcfg::kThreshold), queues_[queue].shared ? threshold : 0)
-        .write32(queue_config(queue, DsaWqcfg::kMode), mode_word(queues_[queue], shared_or_none))
-        .write32(queue_config(queue, DsaWqcfg::kLimits),
+  for (unsigned number = 0; number < plan_.queues.size(); ++number) {
+    const DsaDivision::Queue& queue = plan_.queues[number];
+    const std::uint64_t max_transfer =
+        at_most(queue.log2_max_transfer, DsaGencap::MAX_TRANSFER::get(gencap_));
+    const std::uint64_t max_batch = at_most(queue.log2_max_batch, DsaGencap::MAX_BATCH::get(gencap_));
+    shared_or_none.block_on_fault = queue.block_on_fault;
+    script.write32(queue_config(number, DsaWqcfg::kSize), queue.size)
+        .write32(queue_config(number, DsaWqcfg::kThreshold), queue.threshold)
+        .write32(queue_config(number, DsaWqcfg::kMode), mode_word(queue, shared_or_none))
+        .write32(queue_config(number, DsaWqcfg::kLimits),
                  static_cast<std::uint32_t>(DsaWqcfg::MAX_TRANSFER::make(max_transfer) |
                                             DsaWqcfg::MAX_BATCH::make(max_batch)));
+    if (!queue.operations) continue;
+    for (std::uint32_t word = 0; word < queue.operations->size(); ++word) {
+      script.write32(queue_config(number, DsaWqcfg::kOperations + 4 * word), (*queue.operations)[word]);
+    }
   }
-  const std::uint64_t engines = (std::uint64_t{1} << DsaEngcap::ENGINES::get(engcap_)) - 1;
-  script.write64(grpcfg_ + DsaGrpcfg::kWqBitmap, (std::uint64_t{1} << queues_.size()) - 1)
-      .write64(grpcfg_ + DsaGrpcfg::kEngineBitmap, engines);
+  configure_groups(script);
 }
 
-std::uint32_t DsaDriver::mode_word(const Queue& queue, const Identity& identity) const {
+void DsaDriver::configure_groups(Script& script) {
+  const std::uint64_t engines = (std::uint64_t{1} << DsaEngcap::ENGINES::get(engcap_)) - 1;
+  for (const DsaDivision::Group& group : plan_.groups) {
+    const Addr place = grpcfg_ + group.number * DsaGrpcfg::kStride;
+    script.write64(place + DsaGrpcfg::kWqBitmap, group.queues)
+        .write64(place + DsaGrpcfg::kEngineBitmap, group.engines & engines);
+    if (group.flags == 0) continue;
+    script.read(place + DsaGrpcfg::kFlags, 8, [this, place, group](std::uint64_t before) {
+      const std::uint64_t flags = (before & group.flags_kept) | group.flags;
+      machine_.write_register32(place + DsaGrpcfg::kFlags, static_cast<std::uint32_t>(flags));
+      machine_.write_register32(place + DsaGrpcfg::kFlags + 4, static_cast<std::uint32_t>(flags >> 32U));
+    });
+  }
+  if (plan_.read_buffer_limit != 0) {
+    script.write32(bar0_ + dsa_reg::kGencfg,
+                   static_cast<std::uint32_t>(DsaGencfg::READ_BUFFER_LIMIT::make(plan_.read_buffer_limit)));
+  }
+}
+
+std::uint32_t DsaDriver::mode_word(const DsaDivision::Queue& queue, const Identity& identity) const {
   return static_cast<std::uint32_t>(
       DsaWqcfg::DEDICATED::make(!queue.shared) | DsaWqcfg::BLOCK_ON_FAULT::make(identity.block_on_fault) |
-      DsaWqcfg::PRIORITY::make(params_.priority) |
+      DsaWqcfg::ATS_DISABLE::make(queue.ats_disable) | DsaWqcfg::PRS_DISABLE::make(queue.prs_disable) |
+      DsaWqcfg::PRIORITY::make(queue.priority) |
       DsaWqcfg::PASID::make(identity.pasid.value_or(Pasid(0)).value()) |
       DsaWqcfg::PASID_ENABLE::make(identity.pasid.has_value()) | DsaWqcfg::PRIV::make(identity.privileged));
+}
+
+DsaDriver::Faults DsaDriver::faults(unsigned queue) const {
+  const DsaDivision::Queue& plan = plan_.queues[queue];
+  if (plan.ats_disable) return Faults::kUnseen;
+  return faults_ == Faults::kBlock && !plan.block_on_fault ? Faults::kReported : faults_;
 }
 
 // --- interrupts ---
@@ -184,10 +218,10 @@ void DsaDriver::read_software_error(Task done) {
 // --- openers ---
 
 bool DsaDriver::claim(unsigned queue) {
-  if (!queues_[queue].shared && queues_[queue].openers != 0) {
+  if (!is_shared(queue) && openers_[queue] != 0) {
     return false;
   }
-  ++queues_[queue].openers;
+  ++openers_[queue];
   return true;
 }
 
@@ -195,12 +229,12 @@ void DsaDriver::open(unsigned queue, const Identity& identity, Task done) {
   if (events_ != nullptr && identity.pasid.has_value() && identity.space != nullptr) {
     events_->add(*identity.pasid, *identity.space);
   }
-  if (queues_[queue].shared) {
+  if (is_shared(queue)) {
     machine_.after(1, std::move(done));
     return;
   }
   Script script(machine_);
-  script.write32(queue_config(queue, DsaWqcfg::kMode), mode_word(queues_[queue], identity));
+  script.write32(queue_config(queue, DsaWqcfg::kMode), mode_word(plan_.queues[queue], identity));
   command(script, DsaCommand::kEnableWq, queue);
   run_locked(script, std::move(done));
 }
@@ -209,7 +243,7 @@ void DsaDriver::open(unsigned queue, const Identity& identity, Task done) {
 // idxd_cdev_release]: of a shared queue only what has this PASID is drained.
 void DsaDriver::close(unsigned queue, std::optional<Pasid> pasid, Task done) {
   Script script(machine_);
-  if (queues_[queue].shared) {
+  if (is_shared(queue)) {
     command(script, DsaCommand::kDrainPasid, pasid.value().value());
   } else {
     command(script, DsaCommand::kDisableWq, (std::uint32_t{1} << (queue % 16)) | ((queue / 16) << 16U));

@@ -11,6 +11,7 @@
 
 #include "models/formats/dsa_descriptor.h"
 #include "models/formats/dsa_registers.h"
+#include "models/host/dsa_division.h"
 #include "models/host/host_log.h"
 #include "models/host/machine.h"
 #include "models/host/platform.h"
@@ -23,8 +24,8 @@ class Kernel;
 struct DsaDriverParams;
 struct SvaSpace;
 
-// Its work queues are all in one group with all engines: dedicated ones, which one process has at a time, and
-// shared ones, which are enabled from the start.
+// Its work queues are divided by a plan: dedicated ones, which one process has at a time, and shared ones,
+// which are enabled from the start.
 class DsaDriver {
  public:
   using Task = Machine::Task;
@@ -41,15 +42,15 @@ class DsaDriver {
   DsaDriver(std::string name, Kernel& kernel, const Platform::Dsa& place, Faults faults);
   ~DsaDriver();
 
-  // Configures and enables the device with these work queues; true: a shared one.
-  void start(const std::vector<bool>& shared, const KernelMemory& memory, Task done);
+  // Configures and enables the device.
+  void start(const DsaDivision& plan, const KernelMemory& memory, Task done);
   // False when the device refused a command or cannot do what is asked; the log says why.
   bool usable() const { return usable_; }
 
   // SPEC: [LINUX idxd_cdev_open]: a dedicated queue has one opener at a time. True: it is this one's until
   // it is given back.
   bool claim(unsigned queue);
-  void give_back(unsigned queue) { --queues_[queue].openers; }
+  void give_back(unsigned queue) { --openers_[queue]; }
   // Whose addresses a work queue uses.
   struct Identity {
     std::optional<Pasid> pasid;  // none: requests without PASID
@@ -63,7 +64,7 @@ class DsaDriver {
   // any more.
   void close(unsigned queue, std::optional<Pasid> pasid, Task done);
 
-  bool is_shared(unsigned queue) const { return queues_[queue].shared; }
+  bool is_shared(unsigned queue) const { return plan_.queues[queue].shared; }
   // MOVDIR64B to a dedicated queue's portal. The caller keeps count of the entries in use.
   void submit(unsigned queue, const DsaDescriptor& descriptor);
   // ENQCMD to a shared one's, with the PASID of the process that executes it. 1: accepted; 0: Retry.
@@ -74,15 +75,13 @@ class DsaDriver {
   const std::string& name() const { return name_; }
   RequesterId requester() const { return requester_; }
   unsigned iommu() const { return iommu_; }
-  Faults faults() const { return faults_; }
+  Faults faults(unsigned queue) const;
 
  private:
-  struct Queue {
-    bool shared = false;
-    unsigned openers = 0;
-  };
-
+  // What it cannot do of the plan; empty when it can.
+  std::string lacks() const;
   void configure(Script& script);
+  void configure_groups(Script& script);
   void configure_interrupt(Script& script);
   void on_interrupt();
   void read_software_error(Task done);
@@ -94,7 +93,7 @@ class DsaDriver {
     return wqcfg_ + queue * wqcfg_stride_ + word;
   }
   Addr portal(unsigned queue);
-  std::uint32_t mode_word(const Queue& queue, const Identity& identity) const;
+  std::uint32_t mode_word(const DsaDivision::Queue& queue, const Identity& identity) const;
   void refuse(const std::string& why);
 
   std::string name_;
@@ -109,7 +108,8 @@ class DsaDriver {
   HostLog& log_;
 
   bool usable_ = true;
-  std::vector<Queue> queues_;
+  DsaDivision plan_;
+  std::vector<unsigned> openers_;         // of each work queue
   std::unique_ptr<IdxdEventLog> events_;  // nullptr: the device has no event log
   std::uint64_t gencap_ = 0;
   std::uint64_t wqcap_ = 0;

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/suggest.h"
+#include "models/host/accel_config.h"
 
 namespace svasim {
 
@@ -68,6 +69,13 @@ void check_places(const HostParams& host, const Complain& bad) {
           "there is no device \"" + name + "\" among the host's devices" + suggestion(name, host.devices));
     }
   }
+}
+
+const AccelDevice* DsaDriverParams::divided(const std::string& device) const {
+  if (accel == nullptr) return nullptr;
+  const auto found = std::find_if(accel->devices.begin(), accel->devices.end(),
+                                  [&](const AccelDevice& each) { return each.name == device; });
+  return found == accel->devices.end() ? nullptr : &*found;
 }
 
 }  // namespace svasim

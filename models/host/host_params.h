@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -122,8 +123,13 @@ inline const ParamTable<FaultHandlerParams>& fault_handler_params() {
   return table;
 }
 
+struct AccelConfig;
+struct AccelDevice;
+
 // Drivers and user-space of DSA devices.
 struct DsaDriverParams {
+  std::string accel_config;
+  bool accel_force;
   unsigned wq_size;
   unsigned shared_threshold;
   unsigned priority;
@@ -140,12 +146,26 @@ struct DsaDriverParams {
   Ps record_copy_time;
   Ps record_timeout;
   std::string find_space;
+
+  std::shared_ptr<const AccelConfig> accel;  // what is in the file
+  // nullptr: nothing says how to divide this device.
+  const AccelDevice* divided(const std::string& device) const;
 };
 
 inline const ParamTable<DsaDriverParams>& dsa_driver_params() {
   using P = DsaDriverParams;
   static const ParamTable<P> table =
       ParamTable<P>("Use of DSA devices")
+          .text(
+              "accel_config", &P::accel_config, "",
+              "A file of accel-config save-config, relative to this one, that divides the devices it names "
+              "(dsa0 is the component dsa0) into groups, engines and work queues. Of these devices wq_size, "
+              "shared_threshold, priority, max_transfer, max_batch and block_on_fault are the file's.",
+              "ACCEL load-config")
+          .flag("accel_force", &P::accel_force, "false",
+                "Whether the device gets what the file says though it will refuse it: its commands end with "
+                "an error, which the log of the host tells.",
+                "DSA 9.2.12")
           .count("wq_size", &P::wq_size, "16", 1, 65535, "Entries of each work queue.", "MODEL")
           .count(
               "shared_threshold", &P::shared_threshold, "0", 0, 65535,

@@ -30,6 +30,7 @@ struct Opening {
   std::string name;  // of the device
   unsigned device = 0;
   unsigned queue = 0;
+  unsigned entries = 0;  // of the queue
   DsaDriver* driver = nullptr;
   bool recovers = true;               // from pages that are not there
   SvaCore::Handle bond = nullptr;     // of an address space that the device shares
@@ -41,8 +42,8 @@ struct Opening {
 
   // Who drives a device from user space does not go on after a fault that the device could not wait for.
   DsaDriver::Faults faults() const {
-    const bool final = !recovers || (view != nullptr && driver->faults() != DsaDriver::Faults::kBlock);
-    return final ? DsaDriver::Faults::kFinal : driver->faults();
+    const bool final = !recovers || (view != nullptr && driver->faults(queue) != DsaDriver::Faults::kBlock);
+    return final ? DsaDriver::Faults::kFinal : driver->faults(queue);
   }
 };
 

@@ -72,6 +72,9 @@ void OperatingSystem::make_drivers() {
                                                                              : DsaDriver::Faults::kBlock;
     devices_.push_back(std::make_unique<DsaDriver>(name_ + "." + place.name, *this, place, faults));
     attached_.push_back(false);
+    if (const AccelDevice* divided = params_.dsa.divided(place.name)) {
+      queues_[devices_.size() - 1].divided.emplace(*divided);
+    }
   }
 }
 
@@ -80,11 +83,30 @@ Opening OperatingSystem::make_opening(const std::string& device, const ProcessPa
   opening.name = device;
   opening.device = device_number(device);
   DeviceQueues& queues = queues_[opening.device];
+  if (queues.divided) {
+    std::string why;
+    const AccelQueue* queue = queues.divided->choose(process, why);
+    SVASIM_CHECK(queue != nullptr, why);
+    opening.queue = queue->number;
+    opening.entries = queue->size;
+    opening.driver = devices_[opening.device].get();
+    return opening;
+  }
+  opening.entries = params_.dsa.wq_size;
   const auto fresh = static_cast<unsigned>(queues.shared.size());
   opening.queue = process.queue == "own" ? fresh : queues.common.insert({process.queue, fresh}).first->second;
   if (opening.queue == fresh) queues.shared.push_back(process.queue == "shared");
   opening.driver = devices_[opening.device].get();
   return opening;
+}
+
+DsaDivision OperatingSystem::division_for(std::size_t device) const {
+  const Platform::Dsa& place = platform_.devices[device];
+  if (const AccelDevice* divided = params_.dsa.divided(place.name)) {
+    return division_of(*divided, params_.dsa.accel_force);
+  }
+  const bool blocks = place.ats && place.page_requests && params_.dsa.block_on_fault != "false";
+  return default_division(params_.dsa, queues_[device].shared, blocks);
 }
 
 // --- boot ---
@@ -149,7 +171,7 @@ void OperatingSystem::start_devices(std::size_t index) {
   }
   const auto attached = [this, index, &device] {
     attached_[index] = true;
-    device.start(queues_[index].shared, kernel_memory(device, index),
+    device.start(division_for(index), kernel_memory(device, index),
                  [this, index, &device] { device.usable() ? start_devices(index + 1) : finish(); });
   };
   iommus_[device.iommu()]->attach(device.requester(), {info.ats, info.page_requests}, attached);

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "models/host/accel_queues.h"
 #include "models/host/dma_clients.h"
 #include "models/host/dsa_driver.h"
 #include "models/host/guest.h"
@@ -41,10 +42,12 @@ class OperatingSystem : private SvaHardware, public ProcessKernel {
   struct DeviceQueues {
     std::vector<bool> shared;                // by number
     std::map<std::string, unsigned> common;  // those processes have in common, by kind
+    std::optional<AccelQueues> divided;      // by accel-config; nothing of the above then
   };
 
   void make_drivers();
   void make_guests();
+  DsaDivision division_for(std::size_t device) const;
   Opening make_opening(const std::string& device, const ProcessParams& process);
   void start_devices(std::size_t device);
   SvaDeviceInfo describe(std::size_t device) const;

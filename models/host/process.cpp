@@ -17,8 +17,10 @@ Process::Process(const ProcessParams& params, Kernel& kernel, SvaSpace& space, s
       space_(space),
       rng_(kernel.rng(params.name)),
       openings_(std::move(openings)) {
-  threads_.push_back(std::make_unique<Thread>(params_.name, params_.steps, params_.outstanding,
-                                              kernel_.params().dsa.wq_size, kernel_, *this, rng_));
+  unsigned entries = kernel_.params().dsa.wq_size;
+  for (const Opening& opening : openings_) entries = std::max(entries, opening.entries);
+  threads_.push_back(std::make_unique<Thread>(params_.name, params_.steps, params_.outstanding, entries,
+                                              kernel_, *this, rng_));
   more_rngs_.reserve(params_.threads.size());  // threads keep references
   for (const ThreadParams& thread : params_.threads) {
     const std::string name = params_.name + "." + thread.name;

@@ -52,7 +52,7 @@ void UserDevices::enable_queue(Opening& opening, Pasid pasid, const AddressView&
   enabled_.push_back(&opening);
   DsaDriver::Identity identity;
   identity.pasid = opening.pasid;
-  identity.block_on_fault = opening.driver->faults() == DsaDriver::Faults::kBlock;
+  identity.block_on_fault = opening.driver->faults(opening.queue) == DsaDriver::Faults::kBlock;
   opening.driver->open(opening.queue, identity, [&opening, result] {
     opening.ready = true;
     result(opening.driver->usable() ? Errno::kNone : Errno::kInvalid);

@@ -114,10 +114,15 @@ class WorkloadChecks {
     unsigned wanted = 0;
     for_each_step(process, [&](const StepParams& step) {
       wanted = std::max(wanted, step.outstanding);
-      too_large = too_large || (is_operation(step) && step.size > host_.dsa.max_transfer);
+      too_large = too_large || (is_operation(step) && host_.dsa.accel_config.empty() &&
+                                step.size > host_.dsa.max_transfer);
     });
     for (const ThreadParams& thread : process.threads) outstanding += thread.most_outstanding();
-    if (outstanding > host_.dsa.wq_size || wanted > host_.dsa.wq_size) {
+    if (!process.wq.empty() && host_.dsa.accel_config.empty()) {
+      complain(index, ".wq", "names a work queue of dsa.accel_config, which is not given");
+    }
+    // Of a file, its queues decide.
+    if (host_.dsa.accel_config.empty() && std::max(outstanding, wanted) > host_.dsa.wq_size) {
       complain(index, ".outstanding", "more operations outstanding than dsa.wq_size");
     }
     if (too_large) complain(index, ".steps", "an operation is larger than dsa.max_transfer");

@@ -242,6 +242,11 @@ const ParamTable<ProcessParams>& process_params() {
               "device's one dedicated queue of all processes that say so, for one opener at a time; shared: "
               "the device's shared one, to which it submits with ENQCMD.",
               "LINUX drivers/dma/idxd/cdev.c")
+          .text(
+              "wq", &P::wq, "",
+              "The work queue of dsa.accel_config it opens: its name there, its number or wq0.1; empty: the "
+              "first of the kind that queue says, one after the other with own.",
+              "LINUX drivers/dma/idxd/cdev.c")
           .count("outstanding", &P::outstanding, "16", 1, 65535, "Operations submitted and not completed.",
                  "MODEL")
           .choice("addressing", &P::addressing, "sva",

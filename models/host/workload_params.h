@@ -110,6 +110,7 @@ struct ProcessParams {
   std::string parent;
   std::string guest;
   std::string queue;
+  std::string wq;
   unsigned outstanding;
   bool verify_each;
   std::string addressing;

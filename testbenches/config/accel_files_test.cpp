@@ -151,12 +151,49 @@ TEST(AccelConfig, BitmapOfOperations) {
   }
 }
 
+// SPEC: [DSA 9.2.12]: 0x15, a group has work queues without engines; 0x20, the device is not enabled.
+TEST(AccelConfig, TheDeviceRefusesAWrongFileOnDemand) {
+  const std::string file = "testbenches/config/accel/forced.yaml";
+  std::ostringstream out;
+  std::ostringstream refused;
+  EXPECT_EQ(run_cli({"config", "check", file}, {out, refused}), kExitUsage);
+  EXPECT_THAT(refused.str(), HasSubstr("no_engine.conf:36:7: [0].groups[1]: has work queues, but no engine"));
+  std::ostringstream err;
+  const fs::path folder = fs::path(testing::TempDir()) / "svasim_accel_forced";
+  fs::remove_all(folder);
+  EXPECT_EQ(run_cli({"run", file, "--set", "components.host0.dsa.accel_force=true", "--out", folder.string()},
+                    {out, err}),
+            1);
+  fs::remove_all(folder);
+  EXPECT_THAT(out.str() + err.str(), HasSubstr("host0.dsa0: command 1 failed with error 0x15"));
+  EXPECT_THAT(out.str() + err.str(), HasSubstr("host0.dsa0: command 6 failed with error 0x20"));
+}
+
+TEST(AccelConfig, ProcessesNameQueuesOfTheFile) {
+  const auto check = [](const std::string& set) {
+    std::ostringstream out;
+    std::ostringstream err;
+    run_cli({"config", "check", "configs/scenarios/idxd_divided.yaml", "--set", set}, {out, err});
+    return err.str();
+  };
+  EXPECT_EQ(check("workload.processes[0].wq=1"), "");
+  EXPECT_EQ(check("workload.processes[0].wq=wq0.1"), "");
+  EXPECT_THAT(check("workload.processes[0].wq=app3"), HasSubstr("dsa0 has no work queue 'app3'"));
+  EXPECT_THAT(check("workload.processes[0].outstanding=17"), HasSubstr("wq1 has 16 entries"));
+  EXPECT_THAT(check("components.host0.dsa.accel_config="), HasSubstr("which is not given"));
+  EXPECT_THAT(check("components.host0.dsa.accel_config=no.conf"),
+              HasSubstr("no.conf: there is no such file"));
+}
+
 TEST(AccelPage, TellsWhatADeviceWouldRefuseOnDemand) {
   std::ostringstream out;
   std::ostringstream err;
-  const std::string file = "testbenches/config/accel/refused.conf";
-  EXPECT_EQ(run_cli({"config", "accel", file, "--force"}, {out, err}), kExitOk);
-  EXPECT_THAT(out.str(), HasSubstr("132 of 128 entries used"));
+  const std::string file = "testbenches/config/accel/";
+  EXPECT_EQ(run_cli({"config", "accel", file + "no_engine.conf", "--force"}, {out, err}), kExitOk);
+  EXPECT_THAT(out.str(), HasSubstr("32 of 128 entries used"));
+  EXPECT_EQ(run_cli({"config", "accel", file + "refused.conf", "--force"}, {out, err}), kExitUsage);
+  EXPECT_THAT(err.str(), HasSubstr("dsa0 has 8 work queues"));
+  EXPECT_THAT(err.str(), Not(HasSubstr("priority")));
 }
 
 TEST(AccelPage, NotesWhatIsUnusual) {
