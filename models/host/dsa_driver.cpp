@@ -42,25 +42,14 @@ void DsaDriver::command(Script& script, DsaCommand command, std::uint32_t operan
 }
 
 // SPEC: [DSA 9.2.10]: a command written while another is active is discarded.
-void DsaDriver::run_locked(Script script, Task done) {
-  if (locked_) {
-    waiting_.push_back([this, script, done = std::move(done)] { run_locked(script, done); });
-    return;
-  }
-  locked_ = true;
-  script.run([this, done = std::move(done)] {
-    unlock();
-    done();
+void DsaDriver::run_locked(const Script& script, Task done) {
+  commands_.add([script, done = std::move(done)](const Task& next) {
+    Script run = script;
+    run.run([next, done] {
+      next();
+      done();
+    });
   });
-}
-
-void DsaDriver::unlock() {
-  locked_ = false;
-  if (!waiting_.empty()) {
-    const Task next = std::move(waiting_.front());
-    waiting_.pop_front();
-    next();
-  }
 }
 
 void DsaDriver::start(const DsaDivision& plan, const KernelMemory& memory, Task done) {

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -16,6 +15,7 @@
 #include "models/host/machine.h"
 #include "models/host/platform.h"
 #include "models/host/script.h"
+#include "models/host/serial_work.h"
 
 namespace svasim {
 
@@ -86,8 +86,7 @@ class DsaDriver {
   void on_interrupt();
   void read_software_error(Task done);
   // One command at a time: a script waits for the device, and lets the next one go on at its end.
-  void run_locked(Script script, Task done);
-  void unlock();
+  void run_locked(const Script& script, Task done);
   void command(Script& script, DsaCommand command, std::uint32_t operand);
   Addr queue_config(unsigned queue, std::uint32_t word) const {
     return wqcfg_ + queue * wqcfg_stride_ + word;
@@ -118,8 +117,7 @@ class DsaDriver {
   Addr grpcfg_ = 0;
   std::uint32_t wqcfg_stride_ = 32;
   std::uint64_t submitted_ = 0;
-  bool locked_ = false;
-  std::deque<Task> waiting_;  // for the lock
+  SerialWork commands_;
 };
 
 }  // namespace svasim

@@ -10,24 +10,14 @@ namespace svasim {
 // --- calls ---
 
 void Iommufd::call(Call call, Result result) {
-  calls_.push_back([this, call = std::move(call), result = std::move(result)] {
-    ground_.machine.after(ground_.call_time, [this, call, result] {
-      call([this, result](const Outcome& outcome) {
-        calling_ = false;
-        next_call();
+  calls_.add([this, call = std::move(call), result = std::move(result)](const Task& next) {
+    ground_.machine.after(ground_.call_time, [call, result, next] {
+      call([result, next](const Outcome& outcome) {
+        next();
         result(outcome);
       });
     });
   });
-  if (!calling_) next_call();
-}
-
-void Iommufd::next_call() {
-  if (calls_.empty()) return;
-  calling_ = true;
-  const Task task = std::move(calls_.front());
-  calls_.pop_front();
-  task();
 }
 
 // --- devices ---

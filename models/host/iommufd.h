@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -14,6 +13,7 @@
 #include "models/host/io_domain.h"
 #include "models/host/ioas.h"
 #include "models/host/machine.h"
+#include "models/host/serial_work.h"
 #include "models/host/sva_space.h"
 #include "models/host/user_pages.h"
 
@@ -125,7 +125,6 @@ class Iommufd {
   using Call = std::function<void(Result finish)>;
 
   void call(Call call, Result result);
-  void next_call();
   static Outcome failed(Errno error) { return {error, 0, 0}; }
 
   Errno make_hwpt(std::uint32_t ioas, std::uint32_t faults, bool automatic, std::uint32_t& id);
@@ -148,8 +147,7 @@ class Iommufd {
   std::map<std::uint32_t, Ioas> ioases_;
   std::map<std::uint32_t, Hwpt> hwpts_;
   std::map<std::uint32_t, FaultQueue> faults_;
-  std::deque<Task> calls_;
-  bool calling_ = false;
+  SerialWork calls_;
   bool closed_ = false;
   bool gone_ = false;
 };

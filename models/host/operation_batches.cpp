@@ -8,6 +8,43 @@
 
 namespace svasim {
 
+namespace {
+
+DsaDescriptor batch_of(std::size_t count, Addr list, Addr record, std::uint64_t flags) {
+  DsaDescriptor batch;
+  batch.completion_address = record;
+  batch.source = list;
+  batch.transfer_size = static_cast<std::uint32_t>(count);
+  batch.set_operation(DsaOpcode::kBatch, flags | DsaFlags::COMPLETION_ADDRESS_VALID::kMask |
+                                             DsaFlags::REQUEST_COMPLETION_RECORD::kMask);
+  return batch;
+}
+
+}  // namespace
+
+// --- an operation that is a batch ---
+
+// Writes the list of an operation and makes `descriptor` that of its batch. Members that succeed write no
+// record of their own.
+void Operations::make_batch(std::uint32_t slot, DsaDescriptor& descriptor) {
+  const Operation& operation = slots_[slot];
+  DsaDescriptor member = descriptor;
+  member.completion_address = 0;
+  member.set_operation(operation.opcode, descriptor.flags() & DsaFlags::BLOCK_ON_FAULT::kMask);
+  member.transfer_size = operation.opcode == DsaOpcode::kNoop ? 0 : static_cast<std::uint32_t>(step_->size);
+  const std::uint32_t step = step_->batch_in_place ? 0 : member.transfer_size;
+  members_.clear();
+  for (unsigned i = 0; i < step_->batch; ++i) {
+    members_.push_back(member);
+    member.destination += step;
+    if (operation.opcode == DsaOpcode::kMemmove) member.source += step;
+  }
+  const Addr list = exchange_.write_slot_list(slot, members_);
+  descriptor = batch_of(step_->batch, device_address(list), descriptor.completion_address, 0);
+}
+
+// --- operations gathered ---
+
 void Operations::send_batch(std::vector<std::uint32_t> slots) {
   std::uint32_t number = 0;
   while (!batches_[number].slots.empty()) ++number;
@@ -36,13 +73,8 @@ void Operations::submit_list(std::uint32_t number, std::uint64_t flags) {
     return;
   }
   batch.submitted = true;
-  DsaDescriptor descriptor;
-  descriptor.completion_address = exchange_.prepare_batch_record(number);
-  descriptor.source = batch.list;
-  descriptor.transfer_size = static_cast<std::uint32_t>(batch.slots.size());
-  descriptor.set_operation(DsaOpcode::kBatch, flags | DsaFlags::COMPLETION_ADDRESS_VALID::kMask |
-                                                  DsaFlags::REQUEST_COMPLETION_RECORD::kMask);
-  hand_over(descriptor, [this, number] {
+  const Addr record = exchange_.prepare_batch_record(number);
+  hand_over(batch_of(batch.slots.size(), batch.list, record, flags), [this, number] {
     batches_[number].submitted = false;
     for (const std::uint32_t slot : std::exchange(batches_[number].slots, {})) {
       fail(slot, "finds its work queue closed");

@@ -38,29 +38,12 @@ void Operations::run(const StepParams& step, const Opening& opening, StepResult&
   ended_ = 0;
   prepared_ = false;
   error_ = Errno::kNone;
-  if (step.batch > 1) make_lists();
+  if (step.batch > 1) exchange_.set_up_slot_lists(step.batch * sizeof(DsaDescriptor));
   if (step.together > 1) {
     batches_.resize(slots_.size());  // after a fault on its list a batch may have a single one left
     exchange_.set_up_batches(static_cast<std::uint32_t>(batches_.size()));
   }
   pump();
-}
-
-// Room for the descriptor lists of this step. Takes no time.
-void Operations::make_lists() {
-  const std::uint64_t bytes = slots_.size() * step_->batch * sizeof(DsaDescriptor);
-  if (bytes <= list_bytes_) {
-    return;
-  }
-  Vma area;
-  area.inherited = false;
-  lists_ = memory().map(bytes, area);
-  list_bytes_ = bytes;
-  for (std::uint64_t offset = 0; offset < bytes; offset += kPageSize) {
-    if (!is_handled(memory().fault(lists_ + offset, true, true))) {
-      kernel_.pages().too_small("the descriptor lists of " + who_);
-    }
-  }
 }
 
 // The portal is no longer mapped. Operations submitted before end like others: closing waits for them.
@@ -377,33 +360,6 @@ void Operations::hand_over(const DsaDescriptor& descriptor, Task closed) {
 
 Addr Operations::device_address(Addr user) const {
   return opening_->view == nullptr ? user : opening_->view->device_address(user);
-}
-
-// Writes the list of an operation and makes `descriptor` that of its batch. Members that succeed write no
-// record of their own.
-void Operations::make_batch(std::uint32_t slot, DsaDescriptor& descriptor) {
-  const Operation& operation = slots_[slot];
-  DsaDescriptor member = descriptor;
-  member.completion_address = 0;
-  member.set_operation(operation.opcode, descriptor.flags() & DsaFlags::BLOCK_ON_FAULT::kMask);
-  member.transfer_size = operation.opcode == DsaOpcode::kNoop ? 0 : static_cast<std::uint32_t>(step_->size);
-  const std::uint32_t step = step_->batch_in_place ? 0 : member.transfer_size;
-  members_.clear();
-  for (unsigned i = 0; i < step_->batch; ++i) {
-    members_.push_back(member);
-    member.destination += step;
-    if (operation.opcode == DsaOpcode::kMemmove) member.source += step;
-  }
-  const std::uint64_t bytes = members_.size() * sizeof(DsaDescriptor);
-  const Addr list = lists_ + slot * bytes;
-  memory().write(list, members_.data(), bytes);
-  DsaDescriptor batch;
-  batch.completion_address = descriptor.completion_address;
-  batch.source = device_address(list);
-  batch.transfer_size = step_->batch;
-  batch.set_operation(DsaOpcode::kBatch,
-                      DsaFlags::COMPLETION_ADDRESS_VALID::kMask | DsaFlags::REQUEST_COMPLETION_RECORD::kMask);
-  descriptor = batch;
 }
 
 void Operations::poll() {

@@ -101,7 +101,6 @@ class Operations {
   };
 
   void prepare();
-  void make_lists();
   void make_batch(std::uint32_t slot, DsaDescriptor& descriptor);
   void give_up();
   void end_step();
@@ -165,8 +164,6 @@ class Operations {
   Submitter submitter_;
   std::vector<std::uint32_t> gathered_;
   std::vector<Batch> batches_;
-  Addr lists_ = 0;  // of operations that are batches, by slot
-  std::uint64_t list_bytes_ = 0;
   std::vector<DsaDescriptor> members_;
   std::uint64_t started_ = 0;  // operations of the step submitted
   std::uint64_t ended_ = 0;

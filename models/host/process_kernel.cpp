@@ -306,11 +306,9 @@ void ProcessKernel::unbind(Process& process, SvaCore::Handle handle, Task done) 
 // SPEC: [LINUX drivers/iommu/iommu.c]: one after the other.
 void ProcessKernel::set_feature(const std::string& device, SvaFeature feature, bool on, Result result) {
   const unsigned number = device_number(device);
-  std::deque<Task>& changes = features_[number];
-  changes.push_back([this, number, feature, on, result = std::move(result)] {
-    const auto done = [this, number, result](Errno error) {
-      features_[number].pop_front();
-      next_feature_change(number);
+  features_[number].add([this, number, feature, on, result = std::move(result)](const Task& next) {
+    const auto done = [next, result](Errno error) {
+      next();
       result(error);
     };
     const auto followed = [done] { done(Errno::kNone); };
@@ -319,15 +317,6 @@ void ProcessKernel::set_feature(const std::string& device, SvaFeature feature, b
       done(error);
     }
   });
-  if (changes.size() == 1) next_feature_change(number);
-}
-
-void ProcessKernel::next_feature_change(unsigned device) {
-  if (features_[device].empty()) {
-    return;
-  }
-  const Task change = features_[device].front();
-  change();
 }
 
 SvaSpace* ProcessKernel::find_space(Pasid pasid) {

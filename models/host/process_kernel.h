@@ -2,7 +2,6 @@
 #pragma once
 
 #include <algorithm>
-#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -15,6 +14,7 @@
 #include "models/host/kernel.h"
 #include "models/host/platform.h"
 #include "models/host/process.h"
+#include "models/host/serial_work.h"
 
 namespace svasim {
 
@@ -136,11 +136,10 @@ class ProcessKernel : public Kernel {
   // A call that is under way until it has called what is returned.
   Result calls(Process& process, Result result) const;
   void undo_open(Opening& opening, const Result& end, Errno error);
-  void next_feature_change(unsigned device);
 
   std::vector<std::unique_ptr<SvaSpace>> spaces_;
-  SvaSpace* kernel_space_ = nullptr;               // none while no process is in the kernel
-  std::map<unsigned, std::deque<Task>> features_;  // by device: changes of features, the first under way
+  SvaSpace* kernel_space_ = nullptr;         // none while no process is in the kernel
+  std::map<unsigned, SerialWork> features_;  // by device: changes of its features
   std::shared_ptr<Shadow> device_shadow_ = std::make_shared<Shadow>();
   Task ended_;
   std::size_t running_ = 0;

@@ -1,4 +1,4 @@
-// Work that one CPU does, one piece after the other.
+// Work of which one piece is done after the other: by one CPU, or under one lock.
 #pragma once
 
 #include <deque>

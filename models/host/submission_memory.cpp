@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::uint64_t kRecordSpacing = 64;  // a cache line each
 constexpr std::size_t kInPage = kPageSize / kRecordSpacing;
+constexpr const char* kRecords = "the completion records of ";
 
 }  // namespace
 
@@ -19,10 +20,14 @@ Addr SubmissionMemory::map(std::uint64_t size) {
   return memory().map(size, area);
 }
 
-void SubmissionMemory::bring_in(Addr page) {
-  if (!is_handled(memory().fault(page, true, true))) {
-    kernel_.pages().too_small("the completion records of " + who_);
-  }
+void SubmissionMemory::bring_in(Addr page, const char* what) {
+  if (!is_handled(memory().fault(page, true, true))) kernel_.pages().too_small(what + who_);
+}
+
+Addr SubmissionMemory::map_resident(std::uint64_t size, const char* what) {
+  const Addr start = map(size);
+  for (std::uint64_t offset = 0; offset < size; offset += kPageSize) bring_in(start + offset, what);
+  return start;
 }
 
 void SubmissionMemory::tell(const Stale& stale, Task then) {
@@ -33,9 +38,8 @@ void SubmissionMemory::set_up() {
   if (slots_ == 0) {
     return;  // its thread submits nothing
   }
-  records_ = map(slots_ * kRecordSpacing);
+  records_ = map_resident(slots_ * kRecordSpacing, kRecords);
   for (std::uint64_t offset = 0; offset < slots_ * kRecordSpacing; offset += kPageSize) {
-    bring_in(records_ + offset);
     record_pages_.push_back(memory().translate(records_ + offset));
   }
   polled_.resize(slots_ * kRecordSpacing);
@@ -52,13 +56,20 @@ void SubmissionMemory::set_up_batches(std::uint32_t count) {
     List& list = lists_[batch];
     if (list.address != 0) continue;
     if (place % kPageSize == 0) {
-      place = map(kPageSize);
-      bring_in(place);
+      place = map_resident(kPageSize, kRecords);
     }
     list.address = place;
     list.record = memory().translate(place);
     place += kRecordSpacing;
   }
+}
+
+void SubmissionMemory::set_up_slot_lists(std::uint64_t bytes) {
+  if (slots_ * bytes <= slot_list_bytes_) {
+    return;
+  }
+  slot_list_bytes_ = slots_ * bytes;
+  slot_lists_ = map_resident(slot_list_bytes_, "the descriptor lists of ");
 }
 
 // --- before something is submitted ---
@@ -100,8 +111,8 @@ void SubmissionMemory::prepare_list(std::uint32_t batch, const std::vector<DsaDe
     list.pages = map(2 * kPageSize);
   }
   const Addr second = list.pages + kPageSize;
-  bring_in(list.pages);
-  bring_in(second);
+  bring_in(list.pages, kRecords);
+  bring_in(second, kRecords);
   const Addr address = second - descriptors.size() / 2 * sizeof(DsaDescriptor);
   memory().write(address, descriptors.data(), descriptors.size() * sizeof(DsaDescriptor));
   if (second_half == "resident") {
@@ -115,6 +126,13 @@ void SubmissionMemory::prepare_list(std::uint32_t batch, const std::vector<DsaDe
       ready(address);
     });
   }
+}
+
+Addr SubmissionMemory::write_slot_list(std::uint32_t slot, const std::vector<DsaDescriptor>& descriptors) {
+  const std::uint64_t bytes = descriptors.size() * sizeof(DsaDescriptor);
+  const Addr list = slot_lists_ + slot * bytes;
+  memory().write(list, descriptors.data(), bytes);
+  return list;
 }
 
 // --- afterwards ---

@@ -19,9 +19,11 @@ class SubmissionMemory {
   SubmissionMemory(std::string who, std::uint32_t slots, Kernel& kernel, SvaSpace& space)
       : who_(std::move(who)), slots_(slots), kernel_(kernel), space_(space) {}
 
-  // Take no time. The second is for lists.
+  // Take no time. The second is for lists of gathered operations, the third for a list of so many bytes by
+  // slot.
   void set_up();
   void set_up_batches(std::uint32_t count);
+  void set_up_slot_lists(std::uint64_t bytes);
   // Where the records are that stay: whole pages.
   AddressSpan records() const { return {records_, records_ + record_pages_.size() * kPageSize}; }
   std::uint32_t batches() const { return static_cast<std::uint32_t>(lists_.size()); }
@@ -37,6 +39,9 @@ class SubmissionMemory {
 
   void prepare_list(std::uint32_t batch, const std::vector<DsaDescriptor>& descriptors,
                     const std::string& second_half, const Ready& ready);
+
+  // Writes the list of a slot, in pages that stay, and returns its address.
+  Addr write_slot_list(std::uint32_t slot, const std::vector<DsaDescriptor>& descriptors);
 
   // Reads all records that lie together; then each can be looked at. False: it is empty, or its page is gone.
   void look();
@@ -55,7 +60,8 @@ class SubmissionMemory {
   };
   ProcessMemory& memory() { return space_.memory; }
   Addr map(std::uint64_t size);
-  void bring_in(Addr page);
+  void bring_in(Addr page, const char* what);
+  Addr map_resident(std::uint64_t size, const char* what);
   void tell(const Stale& stale, Task then);
 
   std::string who_;
@@ -66,6 +72,8 @@ class SubmissionMemory {
   std::vector<Addr> record_pages_;  // physical; they stay as long as the process
   std::vector<Apart> places_;
   std::vector<List> lists_;
+  Addr slot_lists_ = 0;
+  std::uint64_t slot_list_bytes_ = 0;
   std::vector<unsigned char> polled_;
 };
 
